@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * lane.c - see lane.h.
+ *
+ * When a batch cannot be written, parts of it may be on the disk all the same. Its
+ * messages may be refused only once that is undone for good: the segment is given up,
+ * and the header of the next one, written alone and durably, voids every record of
+ * those sequences before it (rp_spool_format.h). If that fails, too, nobody can know,
+ * and so nobody is told anything: the connections are closed.
+ */
+#include "lane.h"
+
+#include "log.h"
+#include "worker_impl.h"
+
+#include <errno.h>
+#include <string.h>
+
+const struct rp_reply rp_reply_no_space = {452, "4.3.1", "Insufficient storage, try again later"};
+const struct rp_reply rp_reply_io_error = {451, "4.3.0", "Local error in storage, try again later"};
+const struct rp_reply rp_reply_no_memory = {452, "4.3.1", "Insufficient memory, try again later"};
+
+const struct rp_reply *rp_reply_for_error(int error)
+{
+    switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS: return &rp_reply_no_space;
+    case ENOMEM: return &rp_reply_no_memory;
+    default: return &rp_reply_io_error; /* EIO, EROFS, and whatever else a disk may say */
+    }
+}
+
+static void queue_put(struct rp_worker *worker, struct rp_message_queue *queue, uint32_t index)
+{
+    rp_message_at(&worker->store, index)->next = RP_NONE;
+    if (queue->last == RP_NONE) {
+        queue->first = index;
+    } else {
+        rp_message_at(&worker->store, queue->last)->next = index;
+    }
+    queue->last = index;
+}
+
+static uint32_t queue_take(struct rp_worker *worker, struct rp_message_queue *queue)
+{
+    uint32_t index = queue->first;
+    if (index != RP_NONE) {
+        queue->first = rp_message_at(&worker->store, index)->next;
+        if (queue->first == RP_NONE) {
+            queue->last = RP_NONE;
+        }
+    }
+    return index;
+}
+
+void rp_lane_init(struct rp_worker *worker)
+{
+    struct rp_lane *lane = &worker->lane;
+    const struct rp_spooldir_lane *start = &worker->dir->lanes[worker->lane_number];
+    static const struct rp_message_queue empty = {RP_NONE, RP_NONE};
+    lane->waiting = lane->writing = lane->failed = empty;
+    rp_spool_writer_init(&lane->writer, worker->dir->identity, worker->lane_number,
+                         start->next_sequence, worker->dir->doorbell);
+    rp_segment_maker_init(&lane->maker, worker->io, start->fd, worker->dir->segment_size,
+                          start->next_segment);
+}
+
+bool rp_lane_is_idle(const struct rp_lane *lane)
+{
+    return lane->state == RP_LANE_IDLE && lane->waiting.first == RP_NONE &&
+           lane->failed.first == RP_NONE;
+}
+
+const struct rp_reply *rp_lane_refusal(const struct rp_lane *lane)
+{
+    bool has_place = lane->is_open || lane->maker.error == 0;
+    return has_place ? NULL : rp_reply_for_error(lane->maker.error);
+}
+
+/* Tell the message's connection how it ended, and let the message go. */
+static void settle(struct rp_worker *worker, uint32_t index, const struct rp_reply *failure)
+{
+    struct rp_message *message = rp_message_at(&worker->store, index);
+    if (failure == NULL) {
+        rp_stats_add(&worker->stats.messages, 1);
+    } else {
+        rp_stats_add(&worker->stats.messages_refused, 1);
+        if (message->big_id != 0) {
+            rp_big_remove(worker, message->big_id);
+        }
+    }
+    rp_conn_message_done(worker, message, failure);
+    rp_message_drop(&worker->store, index);
+}
+
+static void settle_all(struct rp_worker *worker,
+                       struct rp_message_queue *queue,
+                       const struct rp_reply *failure)
+{
+    uint32_t index;
+    while ((index = queue_take(worker, queue)) != RP_NONE) {
+        settle(worker, index, failure);
+    }
+}
+
+void rp_lane_add(struct rp_worker *worker, uint32_t index)
+{
+    struct rp_message *message = rp_message_at(&worker->store, index);
+    assert(message->big == RP_NONE && message->is_complete);
+    if (worker->config->spool_discard) {
+        memcpy(message->id.text, "000-0000000000-000000", sizeof(message->id.text));
+        if (message->big_id != 0) {
+            rp_big_remove(worker, message->big_id);
+        }
+        settle(worker, index, NULL);
+        return;
+    }
+    queue_put(worker, &worker->lane.waiting, index);
+}
+
+/* ---- a batch ---- */
+
+/* 0, or what rp_spool_batch_append said. */
+static int append(struct rp_worker *worker, uint32_t index)
+{
+    struct rp_message *message = rp_message_at(&worker->store, index);
+    struct rp_lane *lane = &worker->lane;
+    assert(message->block_count <= RP_MESSAGE_BLOCKS_MAX + 1);
+    assert(message->slices.count <= RP_MESSAGE_SLICES_MAX);
+    rp_message_head_iov(&worker->store, message, lane->head_iov);
+    rp_slices_iov(&worker->store, &message->slices, lane->body_iov);
+    struct rp_spool_message record = {
+        .head = lane->head_iov,
+        .head_count = message->block_count,
+        .body = lane->body_iov,
+        .body_count = message->slices.count,
+        .body_len = message->body_len,
+        .time_ns = message->time_ns,
+        .big_id = message->big_id,
+        .body_hash = message->body_hash,
+    };
+    return rp_spool_batch_append(&lane->batch, &record, &message->id);
+}
+
+static void write_rest(struct rp_worker *worker)
+{
+    struct rp_lane *lane = &worker->lane;
+    struct rp_spool_batch *batch = &lane->batch;
+    bool is_durable = worker->config->spool_sync == RP_CONFIG_SYNC_COMMIT;
+    uint64_t done = batch->len;
+    for (size_t i = lane->iov_first; i < batch->iov_count; i++) {
+        done -= batch->iov[i].iov_len;
+    }
+    rp_io_write(worker->io, rp_op_tag(RP_OP_COMMIT, 0), lane->segment.fd,
+                batch->iov + lane->iov_first, batch->iov_count - lane->iov_first, batch->off + done,
+                is_durable);
+}
+
+static void open_segment(struct rp_worker *worker)
+{
+    struct rp_lane *lane = &worker->lane;
+    lane->segment = rp_segment_maker_take(&lane->maker);
+    lane->is_open = true;
+    rp_spool_writer_open_segment(&lane->writer, lane->segment.number, lane->maker.size,
+                                 lane->segment.index);
+    rp_stats_add(&worker->stats.segments, 1);
+    rp_segment_maker_start(&lane->maker);
+}
+
+/* False: the one before is still on its way out; this one stays open until then. */
+static bool close_segment(struct rp_worker *worker)
+{
+    struct rp_lane *lane = &worker->lane;
+    if (lane->maker.retire_pending > 0) {
+        return false;
+    }
+    rp_spool_writer_close_segment(&lane->writer);
+    bool is_taken = rp_segment_maker_retire(&lane->maker, &lane->segment);
+    assert(is_taken);
+    lane->is_open = false;
+    return true;
+}
+
+/* Without a segment: take the prepared one, or see to it that there will be one. */
+static bool need_segment(struct rp_worker *worker)
+{
+    struct rp_lane *lane = &worker->lane;
+    if (lane->is_open) {
+        return true;
+    }
+    if (lane->maker.step == RP_SEGMENT_READY) {
+        open_segment(worker);
+        return true;
+    }
+    rp_segment_maker_start(&lane->maker);
+    return false;
+}
+
+/* Fill the batch from those that wait. False: none fits, the segment is full. */
+static bool fill(struct rp_worker *worker)
+{
+    struct rp_lane *lane = &worker->lane;
+    rp_spool_batch_begin(&lane->batch, &lane->writer);
+    while (lane->waiting.first != RP_NONE) {
+        int err = append(worker, lane->waiting.first);
+        if (err < 0) {
+            assert(err == -ENOSPC || (err == -ENOBUFS && lane->batch.count > 0));
+            break;
+        }
+        queue_put(worker, &lane->writing, queue_take(worker, &lane->waiting));
+    }
+    return lane->batch.count > 0;
+}
+
+/* Nobody can know whether these are in the spool: no reply is the only true one. */
+static void drop_failed(struct rp_worker *worker)
+{
+    struct rp_lane *lane = &worker->lane;
+    uint32_t index;
+    while ((index = queue_take(worker, &lane->failed)) != RP_NONE) {
+        const struct rp_message *message = rp_message_at(&worker->store, index);
+        if (rp_conn_awaits(worker, message)) {
+            rp_conn_abort(worker, message->conn);
+        }
+        rp_message_drop(&worker->store, index);
+    }
+}
+
+void rp_lane_pump(struct rp_worker *worker)
+{
+    struct rp_lane *lane = &worker->lane;
+    bool has_failed = lane->failed.first != RP_NONE;
+    if (lane->state != RP_LANE_IDLE || (!has_failed && lane->waiting.first == RP_NONE)) {
+        return;
+    }
+    if (!need_segment(worker)) {
+        if (lane->maker.error != 0) {
+            drop_failed(worker);
+            settle_all(worker, &lane->waiting, rp_reply_for_error(lane->maker.error));
+        }
+        return;
+    }
+    if (has_failed) {
+        rp_spool_batch_begin(&lane->batch, &lane->writer);
+        rp_spool_batch_seal_header(&lane->batch);
+        lane->state = RP_LANE_VOIDING;
+    } else {
+        while (!fill(worker)) {
+            if (!close_segment(worker) || !need_segment(worker)) {
+                return; /* again when RP_OP_RETIRE, or RP_OP_SEGMENT, completes */
+            }
+        }
+        rp_spool_batch_seal(&lane->batch);
+        lane->state = RP_LANE_WRITING;
+        rp_stats_add(&worker->stats.commits, 1);
+    }
+    lane->iov_first = 0;
+    write_rest(worker);
+}
+
+static void committed(struct rp_worker *worker)
+{
+    struct rp_lane *lane = &worker->lane;
+    bool has_waiters = rp_spool_batch_commit(&lane->batch);
+    bool was_voiding = lane->state == RP_LANE_VOIDING;
+    lane->state = RP_LANE_IDLE;
+    if (has_waiters) {
+        rp_io_wake_readers(worker->io, &worker->dir->doorbell->ring);
+    }
+    if (was_voiding) {
+        settle_all(worker, &lane->failed, lane->failure);
+    } else {
+        settle_all(worker, &lane->writing, NULL);
+    }
+}
+
+static void failed(struct rp_worker *worker, int error)
+{
+    struct rp_lane *lane = &worker->lane;
+    rp_log(RP_CONFIG_LOG_ERROR,
+           "spool: cannot write to segment %llu of lane %u: %s; it is given up",
+           (unsigned long long)lane->segment.number, worker->lane_number, strerror(error));
+    rp_stats_add(&worker->stats.commit_errors, 1);
+    rp_stats_add(&worker->stats.segments_abandoned, 1);
+    bool was_voiding = lane->state == RP_LANE_VOIDING;
+    lane->state = RP_LANE_IDLE;
+    rp_spool_batch_abandon(&lane->batch);
+    if (!close_segment(worker)) {
+        /* The one before is not out yet: rare, and worth a plain close. */
+        rp_spool_writer_close_segment(&lane->writer);
+        rp_segment_close(&lane->segment, lane->maker.size);
+        lane->is_open = false;
+    }
+    if (was_voiding) {
+        drop_failed(worker);
+    } else {
+        lane->failed = lane->writing;
+        lane->writing = (struct rp_message_queue){RP_NONE, RP_NONE};
+        lane->failure = rp_reply_for_error(error);
+    }
+}
+
+void rp_lane_completed(struct rp_worker *worker, int32_t res)
+{
+    struct rp_lane *lane = &worker->lane;
+    struct rp_spool_batch *batch = &lane->batch;
+    assert(lane->state != RP_LANE_IDLE);
+    if (res <= 0) {
+        if (res == -EINTR || res == -EAGAIN) {
+            write_rest(worker);
+        } else {
+            failed(worker, res == 0 ? EIO : -res);
+        }
+        return;
+    }
+    size_t left = (size_t)res;
+    while (left > 0 && left >= batch->iov[lane->iov_first].iov_len) {
+        left -= batch->iov[lane->iov_first++].iov_len;
+    }
+    if (lane->iov_first == batch->iov_count) {
+        committed(worker);
+        return;
+    }
+    struct iovec *iov = &batch->iov[lane->iov_first];
+    iov->iov_base = (uint8_t *)iov->iov_base + left;
+    iov->iov_len -= left;
+    write_rest(worker);
+}
+
+void rp_lane_finish(struct rp_worker *worker)
+{
+    struct rp_lane *lane = &worker->lane;
+    if (lane->is_open && lane->state == RP_LANE_IDLE) {
+        rp_spool_writer_close_segment(&lane->writer);
+    }
+}
+
+void rp_lane_close(struct rp_worker *worker)
+{
+    struct rp_lane *lane = &worker->lane;
+    if (lane->is_open) {
+        rp_segment_close(&lane->segment, lane->maker.size);
+        lane->is_open = false;
+    }
+    rp_segment_maker_close(&lane->maker);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * limits.h - every size and limit of the engine that no key sets, with its reason.
+ */
+#ifndef LIMITS_H
+#define LIMITS_H
+
+#include "engine/io.h"
+#include "proto/rp_reply.h"
+#include "spool/rp_spool_writer.h"
+
+#include <assert.h>
+
+/* A receive buffer holds a 10 KiB mail whole, and one largest TLS record. */
+#define RP_BUFFER_SIZE        16384u
+
+/* Buffers lent to the kernel at a time. Few: what is received next is then still in the
+ * cache from the last use. Enough for a burst from all connections of one loop. */
+#define RP_BUFFERS_LENT       128u
+
+/* Requests that may wait for one submission; more are sent off in between. */
+#define RP_RING_REQUESTS      1024u
+
+/* Blocks hold replies and envelopes: room for the longest reply behind half a block of others. */
+#define RP_BLOCK_SIZE         2048u
+
+/* The reply to a message is put before the replies behind it, which are there already. */
+#define RP_REPLY_RESERVE      160u
+
+/* Messages of a connection that wait for their commit; then its input is left where it is. */
+#define RP_PENDING_MAX        16u
+
+/* Reply blocks of a connection whose client does not read; then it is not served further. */
+#define RP_OUT_BLOCKS_MAX     4u
+
+/* Received buffers that a connection may have waiting unread before receiving is paused. */
+#define RP_INPUT_BUFFERS_MAX  8u
+
+/* A body beyond this goes to a file of its own (figures: perf/README.md). */
+#define RP_BIG_THRESHOLD      (256u << 10)
+
+/* Slices of a body in one record. With head and padding they fit a batch of their own. */
+#define RP_MESSAGE_SLICES_MAX 512u
+
+/* Blocks of one envelope; then 452 4.5.3. Half a MiB: the smallest segment holds any record. */
+#define RP_MESSAGE_BLOCKS_MAX 256u
+
+/* A slice behind a removed dot is moved up to the slice before where it is shorter than this:
+ * so a buffer of nothing but dots takes no more slices than it has such pieces. */
+#define RP_SLICE_MOVE_MAX     512u
+
+/* Slices for each buffer: RP_BUFFER_SIZE / RP_SLICE_MOVE_MAX pieces in the worst case, and one
+ * for each message of its connection. */
+#define RP_SLICES_PER_BUFFER  (RP_BUFFER_SIZE / RP_SLICE_MOVE_MAX + RP_PENDING_MAX + 2)
+
+/* Memory is short below count / this free buffers: then small slices are copied together. */
+#define RP_BUFFERS_SHORT_PART 4u
+
+/* Octets of a big body that wait for its file before its connection's receiving is paused. */
+#define RP_BIG_WAITING_MAX    (1u << 20)
+
+/* A big body's file is written when this much of it is there, at its end, or when memory is
+ * short: each write is a trip to a kernel worker. */
+#define RP_BIG_WRITE_MIN      (256u << 10)
+
+/* Slices of one write to a big body's file. */
+#define RP_BIG_IOV            64u
+
+/* Connections beyond limits.connections that are told so (421) instead of being closed unheard. */
+#define RP_REFUSALS_MAX       64u
+
+/* How long a closed session's client may go on sending before its socket goes (ns). Without
+ * this the reset that unread octets cause may destroy the last reply. */
+#define RP_LINGER_NS          (2ull * 1000000000ull)
+
+/* After accept(2) or a segment failed: when to try again (ns). */
+#define RP_RETRY_NS           (100ull * 1000000ull)
+#define RP_SEGMENT_RETRY_NS   (500ull * 1000000ull)
+
+/* How old a figure of the free disk space may be (ns). */
+#define RP_DISK_FREE_AGE_NS   (250ull * 1000000ull)
+
+/* A prepared segment is written in pieces of this many octets. */
+#define RP_ZERO_PIECE         (1u << 20)
+
+/* The timer wheel: 1024 ticks of 64 ms are 65 s; longer deadlines are looked at on the way. */
+#define RP_TIMER_TICK_NS      (64ull * 1000000ull)
+#define RP_TIMER_SLOTS        1024u
+
+static_assert(RP_BLOCK_SIZE >= 2 * RP_REPLY_MAX, "two replies to a block");
+static_assert((RP_BUFFERS_LENT & (RP_BUFFERS_LENT - 1)) == 0, "a ring's size is a power of two");
+static_assert(RP_MESSAGE_SLICES_MAX + RP_MESSAGE_BLOCKS_MAX + 4 < RP_SPOOL_BATCH_IOV,
+              "any message fits a batch");
+static_assert(RP_BIG_THRESHOLD + RP_BUFFER_SIZE + RP_MESSAGE_BLOCKS_MAX * RP_BLOCK_SIZE +
+                      3 * RP_SPOOL_BLOCK <=
+                  RP_SPOOL_SEGMENT_MIN,
+              "any record fits any segment");
+
+#endif

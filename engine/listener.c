@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* listener.c - see listener.h. */
+#include "listener.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 4096 /* the kernel lowers it to net.core.somaxconn */
+
+struct address {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+    };
+    socklen_t len;
+    bool is_dual; /* IPv6 and IPv4 */
+};
+
+/* ---- "127.0.0.1:2525", "[::1]:2525", "localhost:2525", "*:2525" ---- */
+
+static bool parse_port(const char *text, in_port_t *port_out)
+{
+    char *end;
+    errno = 0;
+    unsigned long port = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || port > 65535) {
+        return false;
+    }
+    *port_out = htons((uint16_t)port);
+    return true;
+}
+
+static bool parse_tcp(const char *name, struct address *address_out)
+{
+    char host[64] = {0};
+    const char *colon = strrchr(name, ':');
+    in_port_t port;
+    if (colon == NULL || !parse_port(colon + 1, &port)) {
+        return false;
+    }
+    size_t len = (size_t)(colon - name);
+    bool is_bracketed = len >= 2 && name[0] == '[' && name[len - 1] == ']';
+    if (is_bracketed) {
+        name++;
+        len -= 2;
+    }
+    if (len >= sizeof(host)) {
+        return false;
+    }
+    memcpy(host, name, len);
+    *address_out = (struct address){0};
+    if (is_bracketed || strcmp(host, "*") == 0) {
+        address_out->is_dual = !is_bracketed;
+        address_out->len = sizeof(address_out->in6);
+        address_out->in6.sin6_family = AF_INET6;
+        address_out->in6.sin6_port = port;
+        return !is_bracketed || inet_pton(AF_INET6, host, &address_out->in6.sin6_addr) == 1;
+    }
+    const char *numeric = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
+    address_out->len = sizeof(address_out->in);
+    address_out->in.sin_family = AF_INET;
+    address_out->in.sin_port = port;
+    return inet_pton(AF_INET, numeric, &address_out->in.sin_addr) == 1;
+}
+
+/* ---- sockets ---- */
+
+static int fail(const char *name, const char *what, int err, char *error, size_t error_len)
+{
+    (void)snprintf(error, error_len, "-l %s: cannot %s: %s%s", name, what, strerror(err),
+                   err == EADDRINUSE ? "; stop what listens there, or take another address" : "");
+    return -err;
+}
+
+static int set_option(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+/* A bound TCP socket; listening or not. -errno. */
+static int bind_tcp(const struct address *address, bool is_shared, const char **what_out)
+{
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        *what_out = "make a socket";
+        return -errno;
+    }
+    /* Accepted sockets inherit TCP_NODELAY: a reply is one send, and never waits for an ACK. */
+    bool ok = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) == 0 &&
+              set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) == 0 &&
+              (!is_shared || set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) == 0);
+    if (ok && address->any.sa_family == AF_INET6) {
+        ok = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !address->is_dual) == 0;
+    }
+    *what_out = ok ? "bind" : "set a socket option";
+    if (!ok || bind(fd, &address->any, address->len) < 0) {
+        int err = errno;
+        (void)close(fd);
+        return -err;
+    }
+    return fd;
+}
+
+/* With SO_REUSEPORT a port that another server of ours has would be shared silently: so
+ * see first whether it can be had alone. A port 0 becomes a real one on the way. */
+static int try_alone(struct address *address, const char **what_out)
+{
+    int fd = bind_tcp(address, false, what_out);
+    if (fd < 0) {
+        return fd;
+    }
+    int err = 0;
+    if (listen(fd, 1) < 0) {
+        *what_out = "listen";
+        err = -errno;
+    } else if (getsockname(fd, &address->any, &address->len) < 0) {
+        *what_out = "get the port";
+        err = -errno;
+    }
+    (void)close(fd);
+    return err;
+}
+
+static int open_tcp(struct rp_listener *listener,
+                    struct address *address,
+                    uint32_t worker_count,
+                    char *error,
+                    size_t error_len)
+{
+    const char *what;
+    int err = try_alone(address, &what);
+    for (uint32_t i = 0; i < worker_count && err == 0; i++) {
+        int fd = bind_tcp(address, true, &what);
+        if (fd < 0) {
+            err = fd;
+            break;
+        }
+        listener->fds[listener->fd_count++] = fd;
+        if (listen(fd, BACKLOG) < 0) {
+            what = "listen";
+            err = -errno;
+        }
+    }
+    if (err < 0) {
+        return fail(listener->name, what, -err, error, error_len);
+    }
+    in_port_t port =
+        address->any.sa_family == AF_INET6 ? address->in6.sin6_port : address->in.sin_port;
+    char *colon = strrchr(listener->name, ':');
+    (void)snprintf(colon, sizeof(listener->name) - (size_t)(colon - listener->name), ":%u",
+                   (unsigned)ntohs(port));
+    return 0;
+}
+
+/* Remove a socket's file that nobody listens on any more. */
+static void remove_stale(const struct address *address)
+{
+    struct stat status;
+    if (lstat(address->un.sun_path, &status) < 0 || !S_ISSOCK(status.st_mode)) {
+        return;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0) {
+        if (connect(fd, &address->any, address->len) < 0 && errno == ECONNREFUSED) {
+            (void)unlink(address->un.sun_path); /* bind says what is wrong, if it is */
+        }
+        (void)close(fd);
+    }
+}
+
+static int open_unix(struct rp_listener *listener,
+                     const char *path,
+                     uint32_t worker_count,
+                     char *error,
+                     size_t error_len)
+{
+    struct address address = {.un = {.sun_family = AF_UNIX}, .len = sizeof(address.un)};
+    size_t len = strlen(path);
+    if (len == 0 || len >= sizeof(address.un.sun_path)) {
+        return fail(listener->name, "bind", len == 0 ? EINVAL : ENAMETOOLONG, error, error_len);
+    }
+    memcpy(address.un.sun_path, path, len + 1);
+    remove_stale(&address);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return fail(listener->name, "make a socket", errno, error, error_len);
+    }
+    if (bind(fd, &address.any, address.len) < 0 || listen(fd, BACKLOG) < 0) {
+        int err = errno;
+        (void)close(fd);
+        return fail(listener->name, "bind", err, error, error_len);
+    }
+    memcpy(listener->unix_path, path, len + 1);
+    while (listener->fd_count < worker_count) {
+        listener->fds[listener->fd_count++] = fd;
+    }
+    return 0;
+}
+
+int rp_listener_open(struct rp_listener *listener,
+                     const char *name,
+                     uint32_t worker_count,
+                     char *error,
+                     size_t error_len)
+{
+    *listener = (struct rp_listener){0};
+    (void)snprintf(listener->name, sizeof(listener->name), "%s", name);
+    listener->fds = calloc(worker_count, sizeof(*listener->fds));
+    if (listener->fds == NULL) {
+        return fail(name, "listen", ENOMEM, error, error_len);
+    }
+    struct address address;
+    int err;
+    if (strncmp(name, "unix:", 5) == 0) {
+        err = open_unix(listener, name + 5, worker_count, error, error_len);
+    } else if (parse_tcp(name, &address)) {
+        err = open_tcp(listener, &address, worker_count, error, error_len);
+    } else {
+        err = fail(name, "understand the address (right: 127.0.0.1:2525, [::1]:2525, unix:/path)",
+                   EINVAL, error, error_len);
+    }
+    if (err < 0) {
+        rp_listener_close(listener);
+    }
+    return err;
+}
+
+void rp_listener_close(struct rp_listener *listener)
+{
+    for (uint32_t i = 0; i < listener->fd_count; i++) {
+        if (i == 0 || listener->fds[i] != listener->fds[0]) {
+            (void)close(listener->fds[i]); /* it only ever listened */
+        }
+    }
+    if (listener->unix_path[0] != '\0') {
+        (void)unlink(listener->unix_path);
+    }
+    free(listener->fds);
+    *listener = (struct rp_listener){0};
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * log.h - one line an event, to stderr or a file, as text or JSON. Any thread.
+ *
+ * Never a secret: what clients send goes in only through %s of escaped values
+ * (rp_log_text). A line is written by one write(2), so lines do not mix.
+ */
+#ifndef LOG_H
+#define LOG_H
+
+#include "engine/config.h"
+
+/* Set format, level and file; opens the file. Before: text on stderr, info. 0 or -errno. */
+int rp_log_open(const struct rp_config *config);
+
+/* Open the file anew (SIGUSR1: after logrotate). 0, or -errno: the old one goes on. */
+int rp_log_reopen(void);
+
+void rp_log(enum rp_config_log_level level, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+bool rp_log_is_on(enum rp_config_log_level level);
+
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* message.c - see message.h. */
+#include "message.h"
+
+#include "limits.h"
+
+#include <errno.h>
+#include <string.h>
+
+int rp_message_store_open(struct rp_message_store *store,
+                          uint64_t buffer_octets,
+                          uint32_t message_count,
+                          uint32_t block_count,
+                          struct rp_stats *stats)
+{
+    *store = (struct rp_message_store){.compact = RP_NONE, .stats = stats};
+    int err = rp_bufpool_open(&store->buffers, buffer_octets);
+    if (err == 0) {
+        uint64_t slices = (uint64_t)store->buffers.pool.count * RP_SLICES_PER_BUFFER;
+        err = rp_pool_open(&store->slices, sizeof(struct rp_slice),
+                           slices < RP_NONE ? (uint32_t)slices : RP_NONE - 1);
+    }
+    if (err == 0) {
+        err = rp_pool_open(&store->blocks, RP_BLOCK_SIZE, block_count);
+    }
+    if (err == 0) {
+        err = rp_pool_open(&store->messages, sizeof(struct rp_message), message_count);
+    }
+    if (err < 0) {
+        rp_message_store_close(store);
+    }
+    return err;
+}
+
+void rp_message_store_close(struct rp_message_store *store)
+{
+    rp_bufpool_close(&store->buffers);
+    rp_pool_close(&store->slices);
+    rp_pool_close(&store->blocks);
+    rp_pool_close(&store->messages);
+}
+
+uint32_t rp_block_take(struct rp_message_store *store)
+{
+    uint32_t index = rp_pool_take(&store->blocks);
+    if (index != RP_NONE) {
+        struct rp_block *block = rp_block_at(store, index);
+        block->next = RP_NONE;
+        block->start = block->end = 0;
+        block->is_waiting = false;
+    }
+    return index;
+}
+
+uint32_t rp_message_take(struct rp_message_store *store, uint32_t conn, uint32_t conn_generation)
+{
+    uint32_t block_index = rp_block_take(store);
+    if (block_index == RP_NONE) {
+        return RP_NONE;
+    }
+    uint32_t index = rp_pool_take(&store->messages);
+    if (index == RP_NONE) {
+        rp_pool_give(&store->blocks, block_index);
+        return RP_NONE;
+    }
+    rp_block_at(store, block_index)->end = sizeof(struct rp_spool_record);
+    *rp_message_at(store, index) = (struct rp_message){
+        .next = RP_NONE,
+        .conn = conn,
+        .conn_generation = conn_generation,
+        .out_block = RP_NONE,
+        .big = RP_NONE,
+        .first_block = block_index,
+        .last_block = block_index,
+        .block_count = 1,
+        .slices = RP_SLICES_EMPTY,
+    };
+    return index;
+}
+
+void rp_slices_drop(struct rp_message_store *store, struct rp_slices *slices)
+{
+    while (slices->first != RP_NONE) {
+        uint32_t index = slices->first;
+        struct rp_slice *slice = rp_slice_at(store, index);
+        slices->first = slice->next;
+        rp_bufpool_release(&store->buffers, slice->buffer);
+        rp_pool_give(&store->slices, index);
+    }
+    *slices = RP_SLICES_EMPTY;
+}
+
+void rp_slices_take(struct rp_message_store *store,
+                    struct rp_slices *slices,
+                    uint32_t max,
+                    struct rp_slices *to)
+{
+    assert(to->first == RP_NONE && max > 0);
+    while (slices->first != RP_NONE && to->count < max) {
+        uint32_t index = slices->first;
+        struct rp_slice *slice = rp_slice_at(store, index);
+        if (to->first == RP_NONE) {
+            to->first = index;
+        }
+        to->last = index;
+        to->count++;
+        to->len += slice->len;
+        slices->first = slice->next;
+        slices->count--;
+        slices->len -= slice->len;
+    }
+    if (to->last != RP_NONE) {
+        rp_slice_at(store, to->last)->next = RP_NONE;
+    }
+    if (slices->first == RP_NONE) {
+        *slices = RP_SLICES_EMPTY;
+    }
+}
+
+void rp_message_drop(struct rp_message_store *store, uint32_t index)
+{
+    struct rp_message *message = rp_message_at(store, index);
+    assert(message->big == RP_NONE);
+    rp_slices_drop(store, &message->slices);
+    while (message->first_block != RP_NONE) {
+        uint32_t block = message->first_block;
+        message->first_block = rp_block_at(store, block)->next;
+        rp_pool_give(&store->blocks, block);
+    }
+    rp_pool_give(&store->messages, index);
+}
+
+/* ---- the envelope ---- */
+
+static bool put_octets(struct rp_message_store *store,
+                       struct rp_message *message,
+                       const uint8_t *ptr,
+                       size_t len)
+{
+    struct rp_block *block = rp_block_at(store, message->last_block);
+    while (len > 0) {
+        size_t room = RP_BLOCK_DATA_LEN - block->end;
+        if (room == 0) {
+            uint32_t index = rp_block_take(store);
+            if (index == RP_NONE) {
+                return false;
+            }
+            block->next = index;
+            message->last_block = index;
+            message->block_count++;
+            block = rp_block_at(store, index);
+            room = RP_BLOCK_DATA_LEN;
+        }
+        size_t part = len < room ? len : room;
+        memcpy(block->data + block->end, ptr, part);
+        block->end = (uint16_t)(block->end + part);
+        ptr += part;
+        len -= part;
+    }
+    return true;
+}
+
+bool rp_message_put_item(struct rp_message_store *store,
+                         struct rp_message *message,
+                         enum rp_spool_tag tag,
+                         const void *value,
+                         size_t len)
+{
+    struct rp_block *block = rp_block_at(store, message->last_block);
+    if (RP_BLOCK_DATA_LEN - block->end >= rp_spool_item_len(len)) {
+        uint8_t *end = rp_spool_item_put(block->data + block->end, tag, value, len);
+        block->end = (uint16_t)(end - block->data);
+        return true;
+    }
+    uint8_t header[RP_SPOOL_ITEM_HEADER];
+    (void)rp_spool_item_put(header, tag, NULL, 0);
+    uint32_t value_len = (uint32_t)len;
+    memcpy(header + 4, &value_len, sizeof(value_len)); /* FORMAT.md: length at 4, little-endian */
+    return put_octets(store, message, header, sizeof(header)) &&
+           put_octets(store, message, value, len);
+}
+
+/* ---- the body ---- */
+
+static bool add_slice(struct rp_message_store *store,
+                      struct rp_message *message,
+                      uint32_t buffer,
+                      size_t off,
+                      size_t len)
+{
+    uint32_t index = rp_pool_take(&store->slices);
+    if (index == RP_NONE) {
+        return false;
+    }
+    *rp_slice_at(store, index) = (struct rp_slice){
+        .buffer = buffer, .off = (uint32_t)off, .len = (uint32_t)len, .next = RP_NONE};
+    rp_bufpool_hold(&store->buffers, buffer);
+    struct rp_slices *slices = &message->slices;
+    if (slices->last == RP_NONE) {
+        slices->first = index;
+    } else {
+        rp_slice_at(store, slices->last)->next = index;
+    }
+    slices->last = index;
+    slices->count++;
+    slices->len += len;
+    message->body_len += len;
+    return true;
+}
+
+static void grow_last(struct rp_message *message, struct rp_slice *last, size_t len)
+{
+    last->len += (uint32_t)len;
+    message->slices.len += len;
+    message->body_len += len;
+}
+
+/* The last slice, if it may still grow. */
+static struct rp_slice *last_slice(struct rp_message_store *store, struct rp_message *message)
+{
+    uint32_t index = message->slices.last;
+    return index == RP_NONE ? NULL : rp_slice_at(store, index);
+}
+
+static void count_copied(struct rp_message_store *store, size_t len)
+{
+    rp_stats_add(&store->stats->body_bytes_copied, len);
+}
+
+bool rp_message_append_copy(struct rp_message_store *store,
+                            struct rp_message *message,
+                            const uint8_t *ptr,
+                            size_t len)
+{
+    while (len > 0) {
+        if (store->compact != RP_NONE && store->compact_len == RP_BUFFER_SIZE) {
+            rp_bufpool_release(&store->buffers, store->compact);
+            store->compact = RP_NONE;
+        }
+        if (store->compact == RP_NONE) {
+            store->compact = rp_bufpool_take(&store->buffers);
+            store->compact_len = 0;
+            if (store->compact == RP_NONE) {
+                return false;
+            }
+        }
+        size_t room = RP_BUFFER_SIZE - store->compact_len;
+        size_t part = len < room ? len : room;
+        struct rp_slice *last = last_slice(store, message);
+        bool is_next = last != NULL && last->buffer == store->compact &&
+                       last->off + last->len == store->compact_len;
+        if (!is_next && !add_slice(store, message, store->compact, store->compact_len, part)) {
+            return false;
+        }
+        if (is_next) {
+            grow_last(message, last, part);
+        }
+        memcpy(rp_bufpool_ptr(&store->buffers, store->compact) + store->compact_len, ptr, part);
+        count_copied(store, part);
+        store->compact_len += (uint32_t)part;
+        ptr += part;
+        len -= part;
+    }
+    return true;
+}
+
+bool rp_message_append_slice(struct rp_message_store *store,
+                             struct rp_message *message,
+                             uint32_t buffer,
+                             const uint8_t *ptr,
+                             size_t len)
+{
+    uint8_t *start = rp_bufpool_ptr(&store->buffers, buffer);
+    size_t off = (size_t)(ptr - start);
+    assert(off + len <= RP_BUFFER_SIZE);
+    struct rp_slice *last = last_slice(store, message);
+    if (last != NULL && last->buffer == buffer) {
+        /* What stood between the two was a dot (or a held-back CR). */
+        size_t end = last->off + last->len;
+        if (end != off && len < RP_SLICE_MOVE_MAX) {
+            memmove(start + end, ptr, len);
+            count_copied(store, len);
+            off = end;
+        }
+        if (end == off) {
+            grow_last(message, last, len);
+            return true;
+        }
+    } else if (len < RP_BUFFER_SIZE / 4 && rp_bufpool_is_short(&store->buffers) &&
+               rp_message_append_copy(store, message, ptr, len)) {
+        return true;
+    }
+    return add_slice(store, message, buffer, off, len);
+}
+
+/* ---- what is written ---- */
+
+void rp_message_head_iov(const struct rp_message_store *store,
+                         const struct rp_message *message,
+                         struct iovec *iov)
+{
+    for (uint32_t i = message->first_block; i != RP_NONE; iov++) {
+        struct rp_block *block = rp_block_at(store, i);
+        *iov = (struct iovec){.iov_base = block->data, .iov_len = block->end};
+        i = block->next;
+    }
+}
+
+void rp_slices_iov(const struct rp_message_store *store,
+                   const struct rp_slices *slices,
+                   struct iovec *iov)
+{
+    for (uint32_t i = slices->first; i != RP_NONE; iov++) {
+        const struct rp_slice *slice = rp_slice_at(store, i);
+        *iov =
+            (struct iovec){.iov_base = rp_bufpool_ptr(&store->buffers, slice->buffer) + slice->off,
+                           .iov_len = slice->len};
+        i = slice->next;
+    }
+}

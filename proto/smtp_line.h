@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * smtp_line.h - cut the input of a session into command lines.
+ *
+ * Only CRLF ends a line (RFC 5321, 2.3.8). A line that lies in the input whole is
+ * handed out in place; only one that is cut is gathered in smtp->line. A faulty
+ * line is reported once, as soon as the fault is seen, and the rest of it, up to its
+ * CRLF, is read and dropped: there is exactly one reply to a line, and no line of any
+ * length takes memory.
+ *
+ * Where a line has two faults, the one at the earlier octet counts. An octet beyond
+ * the limit is too much whatever it is.
+ */
+#ifndef SMTP_LINE_H
+#define SMTP_LINE_H
+
+#include "rp_smtp.h"
+
+enum rp_smtp_line_state {
+    RP_SMTP_LINE_OPEN,    /* also at the beginning of a line */
+    RP_SMTP_LINE_OPEN_CR, /* the last octet was CR */
+    RP_SMTP_LINE_SKIP,    /* in the rest of a line that was reported as faulty */
+    RP_SMTP_LINE_SKIP_CR,
+    RP_SMTP_LINE_STATE_COUNT,
+};
+
+enum rp_smtp_line_step {
+    RP_SMTP_LINE_MORE,    /* the input is used up */
+    RP_SMTP_LINE_WHOLE,   /* *line_out is a line, without its CRLF */
+    RP_SMTP_LINE_BARE,    /* a CR without LF, or an LF without CR */
+    RP_SMTP_LINE_LONG,    /* more octets than rp_smtp_verb_line_max allows */
+    RP_SMTP_LINE_SKIPPED, /* the end of a line that was reported as faulty */
+};
+
+/*
+ * Go on to the next step and take what was read off the front of *in. *line_out,
+ * written with RP_SMTP_LINE_WHOLE only, points into the input or into smtp->line and
+ * is good until the next call.
+ */
+enum rp_smtp_line_step rp_smtp_line_next(struct rp_smtp *smtp,
+                                         struct rp_span *in,
+                                         struct rp_span *line_out);
+
+enum rp_smtp_line_octets {
+    RP_SMTP_LINE_ASCII,   /* printable ASCII and spaces only */
+    RP_SMTP_LINE_8BIT,    /* and octets from 128 on */
+    RP_SMTP_LINE_CONTROL, /* a control octet (0 to 31, 127), whatever else */
+};
+
+/* The worst that is in a line. */
+enum rp_smtp_line_octets rp_smtp_line_classify(struct rp_span line);
+
+#endif

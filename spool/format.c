@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * format.c - hashes, ids, names and header checks.
+ *
+ * XXH3 is compiled in, not linked: measured with gcc 12 -O2 on the bodies of a mail spool
+ * (10 KiB) that is 0.50 us against the library's 0.60 us, and a reader then needs libc alone.
+ */
+#include "format.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static_assert(sizeof(XXH3_state_t) <= sizeof(struct rp_format_hash_state), "the state has room");
+static_assert(alignof(struct rp_format_hash_state) >= 64, "XXH3 wants its state aligned");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the structures are the file's octets");
+
+/* ---- hashes ---- */
+
+uint64_t rp_format_hash(const void *ptr, size_t len, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(ptr, len, seed);
+}
+
+void rp_format_hash_init(struct rp_format_hash_state *state, uint64_t seed)
+{
+    XXH3_state_t *xxh = (XXH3_state_t *)(void *)state->octets;
+    XXH3_INITSTATE(xxh); /* else it compares the seed with what the memory happens to hold */
+    (void)XXH3_64bits_reset_withSeed(xxh, seed); /* fails for NULL only */
+}
+
+void rp_format_hash_add(struct rp_format_hash_state *state, const void *ptr, size_t len)
+{
+    if (len > 0) {
+        (void)XXH3_64bits_update((XXH3_state_t *)(void *)state->octets, ptr, len); /* likewise */
+    }
+}
+
+uint64_t rp_format_hash_get(const struct rp_format_hash_state *state)
+{
+    return XXH3_64bits_digest((const XXH3_state_t *)(const void *)state->octets);
+}
+
+uint64_t rp_format_seed(const uint8_t identity[16], uint32_t lane, uint64_t segment)
+{
+    uint8_t key[16 + sizeof lane + sizeof segment];
+    memcpy(key, identity, 16);
+    memcpy(key + 16, &lane, sizeof lane);
+    memcpy(key + 16 + sizeof lane, &segment, sizeof segment);
+    return rp_format_hash(key, sizeof key, 0);
+}
+
+/* ---- ids and names ---- */
+
+/* Exactly `count` lower-case hexadecimal digits: there is one way to write a number. */
+static bool parse_hex(const char *text, size_t count, uint64_t *value_out)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < count; i++) {
+        char c = text[i];
+        if (c >= '0' && c <= '9') {
+            value = value << 4 | (uint64_t)(c - '0');
+        } else if (c >= 'a' && c <= 'f') {
+            value = value << 4 | (uint64_t)(c - 'a' + 10);
+        } else {
+            return false;
+        }
+    }
+    *value_out = value;
+    return true;
+}
+
+void rp_format_id(uint32_t lane, uint64_t segment, uint64_t offset, struct rp_spool_id *id_out)
+{
+    assert(lane <= 0xfff && segment <= RP_FORMAT_SEGMENT_MAX);
+    assert(offset % RP_SPOOL_ALIGN == 0 && offset / RP_SPOOL_ALIGN <= 0xffffff);
+    /* 16 hexadecimal digits at most for each, whatever the compiler can prove of the values. */
+    char text[64];
+    int len = snprintf(text, sizeof text, "%03x-%010llx-%06llx", lane, (unsigned long long)segment,
+                       (unsigned long long)(offset / RP_SPOOL_ALIGN));
+    assert(len == RP_SPOOL_ID_LEN);
+    memcpy(id_out->text, text, RP_SPOOL_ID_LEN + 1);
+}
+
+bool rp_format_id_parse(const char *text,
+                        uint32_t *lane_out,
+                        uint64_t *segment_out,
+                        uint64_t *offset_out)
+{
+    uint64_t lane;
+    uint64_t segment;
+    uint64_t offset;
+    if (strnlen(text, RP_SPOOL_ID_LEN + 1) != RP_SPOOL_ID_LEN || text[3] != '-' ||
+        text[14] != '-' || !parse_hex(text, 3, &lane) || !parse_hex(text + 4, 10, &segment) ||
+        !parse_hex(text + 15, 6, &offset)) {
+        return false;
+    }
+    *lane_out = (uint32_t)lane;
+    *segment_out = segment;
+    *offset_out = offset * RP_SPOOL_ALIGN;
+    return true;
+}
+
+void rp_format_lane_name(uint32_t lane, char name_out[RP_FORMAT_LANE_NAME])
+{
+    assert(lane < RP_SPOOL_LANES_MAX);
+    int len = snprintf(name_out, RP_FORMAT_LANE_NAME, RP_SPOOL_LANE_FORMAT, lane);
+    assert(len > 0 && len < (int)RP_FORMAT_LANE_NAME);
+}
+
+void rp_format_segment_name(uint64_t segment, char name_out[RP_FORMAT_FILE_NAME])
+{
+    int len = snprintf(name_out, RP_FORMAT_FILE_NAME, RP_SPOOL_SEGMENT_FORMAT,
+                       (unsigned long long)segment);
+    assert(len > 0 && len < (int)RP_FORMAT_FILE_NAME);
+}
+
+void rp_format_index_name(uint64_t segment, char name_out[RP_FORMAT_FILE_NAME])
+{
+    int len =
+        snprintf(name_out, RP_FORMAT_FILE_NAME, RP_SPOOL_INDEX_FORMAT, (unsigned long long)segment);
+    assert(len > 0 && len < (int)RP_FORMAT_FILE_NAME);
+}
+
+void rp_format_big_name(uint32_t lane, uint64_t big_id, char name_out[RP_FORMAT_FILE_NAME])
+{
+    assert(lane < RP_SPOOL_LANES_MAX);
+    int len = snprintf(name_out, RP_FORMAT_FILE_NAME, RP_SPOOL_BIG_FORMAT, lane,
+                       (unsigned long long)big_id);
+    assert(len > 0 && len < (int)RP_FORMAT_FILE_NAME);
+}
+
+static bool parse_numbered(const char *name, const char *suffix, uint64_t *number_out)
+{
+    uint64_t number;
+    if (strnlen(name, 17) < 17 || !parse_hex(name, 16, &number) || strcmp(name + 16, suffix) != 0 ||
+        number == 0 || number > RP_FORMAT_SEGMENT_MAX) {
+        return false;
+    }
+    *number_out = number;
+    return true;
+}
+
+bool rp_format_segment_name_parse(const char *name, uint64_t *segment_out)
+{
+    return parse_numbered(name, ".seg", segment_out);
+}
+
+bool rp_format_index_name_parse(const char *name, uint64_t *segment_out)
+{
+    return parse_numbered(name, ".idx", segment_out);
+}
+
+bool rp_format_big_name_parse(const char *name, uint32_t *lane_out, uint64_t *big_id_out)
+{
+    uint64_t big_id;
+    if (strnlen(name, 21) < 21 || name[3] != '-' || !parse_hex(name + 4, 16, &big_id) ||
+        strcmp(name + 20, ".body") != 0 || big_id == 0) {
+        return false;
+    }
+    uint32_t lane = 0;
+    for (size_t i = 0; i < 3; i++) {
+        if (name[i] < '0' || name[i] > '9') {
+            return false;
+        }
+        lane = lane * 10 + (uint32_t)(name[i] - '0');
+    }
+    if (lane >= RP_SPOOL_LANES_MAX) {
+        return false;
+    }
+    *lane_out = lane;
+    *big_id_out = big_id;
+    return true;
+}
+
+/* ---- headers ---- */
+
+static uint64_t meta_hash(const struct rp_spool_meta *meta)
+{
+    return rp_format_hash(&meta->magic, sizeof *meta - offsetof(struct rp_spool_meta, magic), 0);
+}
+
+void rp_format_meta_seal(struct rp_spool_meta *meta)
+{
+    meta->hash = meta_hash(meta);
+}
+
+int rp_format_meta_check(const struct rp_spool_meta *meta)
+{
+    if (meta->hash != meta_hash(meta)) {
+        return -EBADMSG;
+    }
+    if (meta->magic != RP_SPOOL_META_MAGIC) {
+        return -EINVAL;
+    }
+    if (meta->version > RP_SPOOL_VERSION) {
+        return -EPROTONOSUPPORT;
+    }
+    if (meta->version == 0 || meta->lane_count == 0 || meta->lane_count > RP_SPOOL_LANES_MAX ||
+        meta->segment_size < RP_SPOOL_SEGMENT_MIN || meta->segment_size > RP_SPOOL_SEGMENT_MAX ||
+        meta->segment_size % RP_SPOOL_BLOCK != 0) {
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static uint64_t segment_header_hash(const struct rp_spool_segment_header *header)
+{
+    return rp_format_hash(&header->magic,
+                          sizeof *header - offsetof(struct rp_spool_segment_header, magic), 0);
+}
+
+void rp_format_segment_header_seal(struct rp_spool_segment_header *header)
+{
+    header->hash = segment_header_hash(header);
+}
+
+bool rp_format_segment_header_is_good(const struct rp_spool_segment_header *header,
+                                      const uint8_t identity[16],
+                                      uint32_t lane,
+                                      uint64_t segment)
+{
+    return header->magic == RP_SPOOL_SEGMENT_MAGIC && header->hash == segment_header_hash(header) &&
+           header->version == RP_SPOOL_VERSION && header->lane == lane &&
+           header->segment == segment && header->size >= RP_SPOOL_SEGMENT_MIN &&
+           header->size <= RP_SPOOL_SEGMENT_MAX &&
+           header->first_sequence < RP_FORMAT_SEQUENCE_NONE &&
+           memcmp(header->identity, identity, 16) == 0;
+}
+
+bool rp_format_index_header_is_good(const struct rp_spool_index_header *header,
+                                    const uint8_t identity[16],
+                                    uint32_t lane,
+                                    uint64_t segment)
+{
+    return header->version == RP_SPOOL_VERSION && header->lane == lane &&
+           header->segment == segment && header->first_sequence < RP_FORMAT_SEQUENCE_NONE &&
+           memcmp(header->identity, identity, 16) == 0;
+}
+
+uint64_t rp_format_record_hash(const void *record, uint32_t envelope_len, uint64_t seed)
+{
+    const size_t skip = sizeof(uint64_t);
+    return rp_format_hash((const uint8_t *)record + skip,
+                          sizeof(struct rp_spool_record) - skip + envelope_len, seed);
+}
+
+uint64_t rp_format_record_len(uint32_t envelope_len, uint64_t body_len, bool is_big)
+{
+    uint64_t len = sizeof(struct rp_spool_record) + envelope_len + (is_big ? 0 : body_len);
+    return (len + RP_SPOOL_ALIGN - 1) / RP_SPOOL_ALIGN * RP_SPOOL_ALIGN;
+}
+
+/* Whether the lengths belong together; all that can be said before hashing. */
+static bool record_lengths_are_good(const struct rp_spool_record *record, uint64_t off)
+{
+    const uint32_t known_flags = RP_SPOOL_RECORD_PAD | RP_SPOOL_RECORD_BIG;
+    bool is_pad = (record->flags & RP_SPOOL_RECORD_PAD) != 0;
+    bool is_big = (record->flags & RP_SPOOL_RECORD_BIG) != 0;
+    if ((record->flags & ~known_flags) != 0 || (is_pad && is_big) ||
+        record->envelope_len > RP_SPOOL_ENVELOPE_MAX || record->total_len > RP_SPOOL_SEGMENT_MAX ||
+        record->total_len > RP_SPOOL_SEGMENT_MAX - off ||
+        (uint64_t)record->batch_off * RP_SPOOL_BLOCK > off ||
+        record->sequence == RP_FORMAT_SEQUENCE_NONE) {
+        return false;
+    }
+    if (is_pad) {
+        uint64_t left = RP_SPOOL_BLOCK - off % RP_SPOOL_BLOCK;
+        return record->envelope_len == 0 && record->body_len == 0 && record->total_len == left;
+    }
+    return (is_big || record->body_len <= RP_SPOOL_SEGMENT_MAX) &&
+           record->total_len ==
+               rp_format_record_len(record->envelope_len, record->body_len, is_big);
+}
+
+bool rp_format_record_get(const uint8_t *base,
+                          size_t len,
+                          uint64_t off,
+                          uint64_t seed,
+                          struct rp_spool_record *out)
+{
+    assert(off % RP_SPOOL_ALIGN == 0);
+    if (len < sizeof(struct rp_spool_record) || off > len - sizeof(struct rp_spool_record) ||
+        off >= RP_SPOOL_SEGMENT_MAX) {
+        return false;
+    }
+    struct rp_spool_record record;
+    memcpy(&record, base + off, sizeof record);
+    if (record.magic != rp_format_record_magic(seed) || !record_lengths_are_good(&record, off) ||
+        record.envelope_len > len - off - sizeof record ||
+        record.hash != rp_format_record_hash(base + off, record.envelope_len, seed)) {
+        return false;
+    }
+    *out = record;
+    return true;
+}

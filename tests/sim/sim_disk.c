@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * sim_disk.c - file requests: when they complete, how, and what they make durable.
+ */
+#include "sim_disk.h"
+
+#include "sim_agenda.h"
+#include "sim_trace.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TOTAL (100ULL << 30) /* octets of the file system, as far as it is told */
+
+/* A number that the engine has from an open of ours. */
+struct handle {
+    int fd;
+    struct sim_file *file;
+};
+
+static struct {
+    struct sim_random random;
+    struct sim_disk_faults faults;
+    char root[256];
+    size_t root_len;
+    struct sim_file **files;
+    size_t file_count;
+    struct handle *handles;
+    size_t handle_count;
+    uint64_t epoch; /* counts what has changed files and directories */
+    uint64_t full_from_ns;
+    uint64_t full_until_ns;
+    uint64_t crash_after; /* operations from now; 0: none is planned */
+    void (*crash)(void);
+} disk;
+
+/* ---- life ---- */
+
+static void plan_full(void)
+{
+    if (disk.faults.full_every_ns == 0) {
+        disk.full_from_ns = UINT64_MAX;
+        return;
+    }
+    disk.full_from_ns =
+        sim_agenda_now() + sim_random_between(&disk.random, 0, 2 * disk.faults.full_every_ns);
+    disk.full_until_ns =
+        disk.full_from_ns + sim_random_between(&disk.random, 1, 2 * disk.faults.full_ns);
+}
+
+void sim_disk_open(uint64_t seed, const char *root, const struct sim_disk_faults *faults)
+{
+    assert(disk.file_count == 0 && disk.handle_count == 0);
+    disk.random = sim_random_from(seed, "disk");
+    disk.faults = *faults;
+    disk.root_len = (size_t)snprintf(disk.root, sizeof(disk.root), "%s", root);
+    assert(disk.root_len < sizeof(disk.root));
+    disk.epoch = 1;
+    disk.crash_after = 0;
+    plan_full();
+}
+
+static bool is_same(int fd, const struct sim_file *file)
+{
+    struct stat found;
+    return fstat(fd, &found) == 0 && found.st_dev == file->dev && found.st_ino == file->ino;
+}
+
+void sim_disk_close(bool is_clean)
+{
+    /* The engine may close what it has left with plain system calls when its ring is gone. */
+    for (size_t i = 0; i < disk.handle_count; i++) {
+        const struct handle *handle = &disk.handles[i];
+        if (is_same(handle->fd, handle->file)) {
+            if (is_clean) {
+                sim_trace_fail("the engine ended and left %s/%s open", handle->file->dir,
+                               handle->file->name);
+            }
+            close(handle->fd);
+        }
+    }
+    for (size_t i = 0; i < disk.file_count; i++) {
+        struct sim_file *file = disk.files[i];
+        close(file->fd);
+        free(file->durable);
+        free(file->epochs);
+        free(file);
+    }
+    free(disk.files);
+    free(disk.handles);
+    disk.files = NULL;
+    disk.handles = NULL;
+    disk.file_count = 0;
+    disk.handle_count = 0;
+}
+
+void sim_disk_heal(void)
+{
+    sim_trace_add("disk is healthy again", 0, 0, 0);
+    uint64_t usual_ns = disk.faults.usual_ns;
+    disk.faults = (struct sim_disk_faults){.usual_ns = usual_ns};
+    disk.full_from_ns = UINT64_MAX;
+}
+
+void sim_disk_crash_after(uint64_t count, void (*crash)(void))
+{
+    disk.crash_after = count;
+    disk.crash = crash;
+}
+
+size_t sim_disk_count(void)
+{
+    return disk.file_count;
+}
+
+struct sim_file *sim_disk_get(size_t index)
+{
+    return disk.files[index];
+}
+
+/* ---- whether the disk is full ---- */
+
+static bool is_full(void)
+{
+    uint64_t now_ns = sim_agenda_now();
+    if (now_ns >= disk.full_from_ns && now_ns >= disk.full_until_ns) {
+        plan_full();
+    }
+    return now_ns >= disk.full_from_ns && now_ns < disk.full_until_ns;
+}
+
+int sim_disk_free(uint64_t *free_out, uint64_t *total_out)
+{
+    bool is_low = is_full() && disk.faults.full_is_told;
+    *free_out = is_low ? sim_random_below(&disk.random, TOTAL / 100) : TOTAL / 2;
+    *total_out = TOTAL;
+    return 0;
+}
+
+/* ---- files and numbers ---- */
+
+static struct handle *find_handle(int fd)
+{
+    for (size_t i = 0; i < disk.handle_count; i++) {
+        if (disk.handles[i].fd == fd) {
+            return &disk.handles[i];
+        }
+    }
+    return NULL;
+}
+
+/* The file behind a number that is one. */
+static struct sim_file *get_file(int fd)
+{
+    const struct handle *handle = find_handle(fd);
+    if (handle == NULL) {
+        sim_trace_fail("fd %d is no file", fd);
+    }
+    return handle->file;
+}
+
+bool sim_disk_is_open(int fd)
+{
+    if (find_handle(fd) != NULL) {
+        return true;
+    }
+    /* What rp_spooldir_open left open: directories. */
+    struct stat found;
+    return fstat(fd, &found) == 0 && S_ISDIR(found.st_mode);
+}
+
+void sim_disk_close_fd(int fd)
+{
+    struct handle *handle = find_handle(fd);
+    if (handle == NULL) {
+        sim_trace_fail("close of fd %d, which the ring did not open", fd);
+    }
+    *handle = disk.handles[--disk.handle_count];
+    int err = close(fd);
+    assert(err == 0);
+}
+
+/* The path of a directory below the root: "" or "lane-000". */
+static void name_dir(int dir_fd, char *dir, size_t dir_len)
+{
+    char link[64];
+    char path[512];
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", dir_fd);
+    ssize_t len = readlink(link, path, sizeof(path) - 1);
+    assert(len > 0);
+    path[len] = '\0';
+    if (strncmp(path, disk.root, disk.root_len) != 0) {
+        sim_trace_fail("%s is used, which is outside of the spool", path);
+    }
+    const char *rest = path + disk.root_len;
+    (void)snprintf(dir, dir_len, "%s", *rest == '/' ? rest + 1 : rest);
+}
+
+static struct sim_file *find_file(dev_t dev, ino_t ino)
+{
+    for (size_t i = 0; i < disk.file_count; i++) {
+        if (disk.files[i]->dev == dev && disk.files[i]->ino == ino) {
+            return disk.files[i];
+        }
+    }
+    return NULL;
+}
+
+/* Room for that many octets in what is known of a file. */
+static void reserve_sectors(struct sim_file *file, uint64_t size)
+{
+    size_t count = (size_t)((size + SIM_DISK_SECTOR - 1) / SIM_DISK_SECTOR);
+    if (count <= file->sector_count) {
+        return;
+    }
+    size_t old = file->sector_count;
+    count = count > 2 * old ? count : 2 * old;
+    file->durable = realloc(file->durable, count * SIM_DISK_SECTOR);
+    file->epochs = reallocarray(file->epochs, count, sizeof(*file->epochs));
+    assert(file->durable != NULL && file->epochs != NULL);
+    memset(file->durable + old * SIM_DISK_SECTOR, 0, (count - old) * SIM_DISK_SECTOR);
+    memset(file->epochs + old, 0, (count - old) * sizeof(*file->epochs));
+    file->sector_count = count;
+}
+
+/* Begin to know a file that is there under that name. */
+static struct sim_file *adopt(int dir_fd, const char *name, bool is_new)
+{
+    int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    struct stat found;
+    if (fd < 0 || fstat(fd, &found) != 0) {
+        return NULL;
+    }
+    struct sim_file *file = find_file(found.st_dev, found.st_ino);
+    if (file != NULL) {
+        close(fd);
+        return file;
+    }
+    file = calloc(1, sizeof(*file));
+    disk.files = reallocarray(disk.files, disk.file_count + 1, sizeof(struct sim_file *));
+    assert(file != NULL && disk.files != NULL);
+    disk.files[disk.file_count++] = file;
+    name_dir(dir_fd, file->dir, sizeof(file->dir));
+    (void)snprintf(file->name, sizeof(file->name), "%s", name);
+    file->fd = fd;
+    file->dev = found.st_dev;
+    file->ino = found.st_ino;
+    if (is_new) {
+        file->entry = SIM_ENTRY_MADE;
+        file->entry_epoch = disk.epoch;
+    } else {
+        file->durable_size = (uint64_t)found.st_size;
+        reserve_sectors(file, file->durable_size);
+        ssize_t len = pread(fd, file->durable, file->durable_size, 0);
+        assert(len == (ssize_t)file->durable_size);
+    }
+    return file;
+}
+
+static uint64_t size_of(const struct sim_file *file)
+{
+    struct stat found;
+    int err = fstat(file->fd, &found);
+    assert(err == 0);
+    return (uint64_t)found.st_size;
+}
+
+/* A number that only decides the trace's hash: which file. */
+static uint64_t trace_name(const struct sim_file *file)
+{
+    uint64_t hash = 0;
+    for (const char *letter = file->name; *letter != '\0'; letter++) {
+        hash = hash * 31 + (uint8_t)*letter;
+    }
+    return hash % 100000;
+}
+
+/* ---- what is durable ---- */
+
+static void mark_dirty(struct sim_file *file, uint64_t from, uint64_t end, uint64_t epoch)
+{
+    reserve_sectors(file, end);
+    for (uint64_t i = from / SIM_DISK_SECTOR; i * SIM_DISK_SECTOR < end; i++) {
+        file->epochs[i] = epoch;
+    }
+}
+
+/* The sectors from `from` to `end` that were written up to that epoch are on disk. */
+static void make_durable(struct sim_file *file, uint64_t from, uint64_t end, uint64_t epoch)
+{
+    reserve_sectors(file, end);
+    for (uint64_t i = from / SIM_DISK_SECTOR; i * SIM_DISK_SECTOR < end; i++) {
+        if (file->epochs[i] == 0 || file->epochs[i] > epoch) {
+            continue;
+        }
+        uint8_t *sector = file->durable + i * SIM_DISK_SECTOR;
+        memset(sector, 0, SIM_DISK_SECTOR);
+        ssize_t len = pread(file->fd, sector, SIM_DISK_SECTOR, (off_t)(i * SIM_DISK_SECTOR));
+        assert(len >= 0);
+        file->epochs[i] = 0;
+    }
+}
+
+static void sync_file(struct sim_file *file, uint64_t epoch)
+{
+    uint64_t size = size_of(file);
+    make_durable(file, 0, size, epoch);
+    file->durable_size = size;
+}
+
+static void lose_file(struct sim_file *file, uint64_t epoch)
+{
+    for (size_t i = 0; i < file->sector_count; i++) {
+        if (file->epochs[i] != 0 && file->epochs[i] <= epoch) {
+            file->epochs[i] = SIM_DISK_LIMBO;
+        }
+    }
+}
+
+/* Every name in that directory changed up to that epoch: durable, or (failed) in limbo. */
+static void sync_dir(int dir_fd, uint64_t epoch, bool is_good)
+{
+    char dir[64];
+    name_dir(dir_fd, dir, sizeof(dir));
+    for (size_t i = 0; i < disk.file_count; i++) {
+        struct sim_file *file = disk.files[i];
+        bool is_open = file->entry == SIM_ENTRY_MADE || file->entry == SIM_ENTRY_REMOVED;
+        if (!is_open || file->entry_epoch > epoch || strcmp(file->dir, dir) != 0) {
+            continue;
+        }
+        if (is_good) {
+            file->entry =
+                file->entry == SIM_ENTRY_MADE ? SIM_ENTRY_DURABLE : SIM_ENTRY_GONE;
+        } else {
+            file->entry_epoch = SIM_DISK_LIMBO;
+        }
+    }
+}
+
+/* ---- the operations ---- */
+
+static int32_t do_open(struct sim_request *request)
+{
+    static const int errors[] = {EMFILE, ENFILE, EIO};
+    bool makes = (request->flags & O_CREAT) != 0;
+    if (makes && is_full()) {
+        return -ENOSPC;
+    }
+    if (sim_random_chance(&disk.random, disk.faults.open_error_ppm)) {
+        return -errors[sim_random_below(&disk.random, 3)];
+    }
+    bool was_there = faccessat(request->fd, request->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    int fd = openat(request->fd, request->name, request->flags | O_CLOEXEC, request->mode);
+    if (fd < 0) {
+        return -errno;
+    }
+    if (find_handle(fd) != NULL) {
+        sim_trace_fail("fd %d was closed behind the ring's back", fd);
+    }
+    disk.epoch++;
+    struct sim_file *file = adopt(request->fd, request->name, !was_there);
+    if (file == NULL) {
+        close(fd);
+        sim_trace_fail("%s cannot be opened for the simulator", request->name);
+    }
+    if ((request->flags & O_TRUNC) != 0) {
+        mark_dirty(file, 0, file->sector_count * SIM_DISK_SECTOR, disk.epoch);
+    }
+    disk.handles = reallocarray(disk.handles, disk.handle_count + 1, sizeof(*disk.handles));
+    assert(disk.handles != NULL);
+    disk.handles[disk.handle_count++] = (struct handle){.fd = fd, .file = file};
+    return fd;
+}
+
+static int32_t do_unlink(struct sim_request *request)
+{
+    if (sim_random_chance(&disk.random, disk.faults.open_error_ppm)) {
+        return -EIO;
+    }
+    struct sim_file *file = adopt(request->fd, request->name, false);
+    if (unlinkat(request->fd, request->name, 0) != 0) {
+        return -errno;
+    }
+    if (file != NULL) {
+        file->was_durable = file->entry == SIM_ENTRY_DURABLE;
+        file->entry = SIM_ENTRY_REMOVED;
+        file->entry_epoch = ++disk.epoch;
+    }
+    return 0;
+}
+
+static int32_t do_fallocate(struct sim_request *request)
+{
+    struct sim_file *file = get_file(request->fd);
+    if (is_full()) {
+        return -ENOSPC;
+    }
+    uint64_t old_size = size_of(file);
+    if (fallocate(request->fd, 0, 0, (off_t)request->len) != 0) {
+        return -errno;
+    }
+    if (request->len > old_size) {
+        mark_dirty(file, old_size, request->len, ++disk.epoch);
+    }
+    return 0;
+}
+
+/* Write the octets from `from` to `end` of a request's, counted from its start. */
+static int write_part(const struct sim_request *request, uint64_t from, uint64_t end)
+{
+    const struct sim_file *file = get_file(request->fd);
+    uint64_t at = 0;
+    for (size_t i = 0; i < request->count && at < end; i++) {
+        const uint8_t *ptr = request->iov[i].iov_base;
+        uint64_t len = request->iov[i].iov_len;
+        uint64_t skip = from > at ? from - at : 0;
+        uint64_t stop = end - at < len ? end - at : len;
+        if (skip < stop) {
+            uint64_t place = request->off + at + skip;
+            ssize_t done = pwrite(file->fd, ptr + skip, stop - skip, (off_t)place);
+            if (done != (ssize_t)(stop - skip)) {
+                return -errno;
+            }
+        }
+        at += len;
+    }
+    return 0;
+}
+
+/* Some of the sectors are written: what a failure or a crash leaves. */
+static void write_some(const struct sim_request *request, struct sim_file *file, uint64_t epoch)
+{
+    static const uint32_t kept_choices[] = {0, 100000, 500000, 900000, 1000000};
+    uint32_t kept_ppm = kept_choices[sim_random_below(&disk.random, 5)];
+    uint64_t from = 0;
+    while (from < request->len) {
+        uint64_t place = request->off + from;
+        uint64_t len = SIM_DISK_SECTOR - place % SIM_DISK_SECTOR;
+        uint64_t end = from + len < request->len ? from + len : request->len;
+        if (sim_random_chance(&disk.random, kept_ppm)) {
+            int err = write_part(request, from, end);
+            assert(err == 0);
+            mark_dirty(file, place, request->off + end, epoch);
+        }
+        from = end;
+    }
+}
+
+static int32_t do_write(struct sim_request *request)
+{
+    struct sim_file *file = get_file(request->fd);
+    uint64_t end = request->off + request->len;
+    bool lacks_room = end > size_of(file) && is_full();
+    if (lacks_room && sim_random_chance(&disk.random, 700000)) {
+        return -ENOSPC;
+    }
+    if (sim_random_chance(&disk.random, disk.faults.write_error_ppm)) {
+        write_some(request, file, SIM_DISK_LIMBO);
+        return -EIO;
+    }
+    uint64_t len = request->len;
+    if (lacks_room || sim_random_chance(&disk.random, disk.faults.short_write_ppm)) {
+        len = sim_random_between(&disk.random, 1, len);
+    }
+    int err = write_part(request, 0, len);
+    if (err < 0) {
+        sim_trace_fail("a real write of %s failed: %s", file->name, strerror(-err));
+    }
+    mark_dirty(file, request->off, request->off + len, ++disk.epoch);
+    if (request->is_durable) {
+        make_durable(file, request->off, request->off + len, disk.epoch);
+        if (file->durable_size < request->off + len) {
+            file->durable_size = request->off + len;
+        }
+    }
+    return (int32_t)len;
+}
+
+static int32_t do_sync(struct sim_request *request)
+{
+    const struct handle *handle = find_handle(request->fd);
+    bool is_good = !sim_random_chance(&disk.random, disk.faults.sync_error_ppm);
+    if (handle == NULL) {
+        sync_dir(request->fd, request->epoch, is_good);
+    } else if (is_good) {
+        sync_file(handle->file, request->epoch);
+    } else {
+        lose_file(handle->file, request->epoch);
+    }
+    return is_good ? 0 : -EIO;
+}
+
+static void finish(void *subject, uint64_t serial)
+{
+    struct sim_request *request = subject;
+    if (!request->is_live || request->serial != serial || sim_io_is_over()) {
+        return;
+    }
+    if (disk.crash_after > 0 && --disk.crash_after == 0) {
+        disk.crash();
+        return;
+    }
+    int32_t res = 0;
+    switch (request->op) {
+    case SIM_OP_OPEN: res = do_open(request); break;
+    case SIM_OP_UNLINK: res = do_unlink(request); break;
+    case SIM_OP_FALLOCATE: res = do_fallocate(request); break;
+    case SIM_OP_WRITE: res = do_write(request); break;
+    case SIM_OP_SYNC: res = do_sync(request); break;
+    case SIM_OP_ACCEPT:
+    case SIM_OP_RECV:
+    case SIM_OP_SEND:
+    case SIM_OP_SHUTDOWN:
+    case SIM_OP_CANCEL:
+    case SIM_OP_CLOSE:
+    case SIM_OP_COUNT: assert(false);
+    }
+    bool is_new_fd = request->op == SIM_OP_OPEN && res >= 0;
+    const struct handle *handle = find_handle(is_new_fd ? res : request->fd);
+    sim_trace_add("disk op file res", request->op,
+                  handle == NULL ? 0 : trace_name(handle->file),
+                  is_new_fd ? 0 : (uint64_t)(int64_t)res);
+    if (request->op == SIM_OP_WRITE) {
+        sim_trace_add("  write off len", request->off, request->len, request->is_durable);
+    }
+    sim_io_complete(request, res);
+}
+
+void sim_disk_start(struct sim_request *request)
+{
+    bool is_file = find_handle(request->fd) != NULL;
+    if ((request->op == SIM_OP_WRITE || request->op == SIM_OP_FALLOCATE) && !is_file) {
+        sim_trace_fail("write to fd %d, which is a directory", request->fd);
+    }
+    request->epoch = disk.epoch;
+    uint64_t delay_ns = sim_random_spread(&disk.random, 5 * SIM_US, disk.faults.usual_ns);
+    if (sim_random_chance(&disk.random, disk.faults.slow_ppm)) {
+        delay_ns = sim_random_between(&disk.random, 0, disk.faults.slow_ns);
+    }
+    sim_agenda_after(delay_ns, finish, request, request->serial);
+}
+
+/* ---- a crash ---- */
+
+static void interrupt_one(struct sim_request *request, bool is_prefix)
+{
+    if (request->op != SIM_OP_WRITE) {
+        return;
+    }
+    struct sim_file *file = get_file(request->fd);
+    if (!is_prefix) {
+        write_some(request, file, disk.epoch + 1);
+        return;
+    }
+    uint64_t len = sim_random_below(&disk.random, request->len + 1);
+    if (sim_random_chance(&disk.random, 500000)) {
+        len = sim_random_chance(&disk.random, 500000) ? 0 : request->len;
+    }
+    int err = write_part(request, 0, len);
+    assert(err == 0);
+}
+
+void sim_disk_interrupt(bool is_prefix)
+{
+    struct sim_request *request;
+    for (size_t i = 0; (request = sim_io_find_live(SIM_OP_WRITE, i)) != NULL; i++) {
+        if (request->is_sent) {
+            interrupt_one(request, is_prefix);
+        }
+    }
+    /* Names under way: each is made or removed, or not. */
+    for (size_t i = 0; (request = sim_io_find_live(SIM_OP_OPEN, i)) != NULL; i++) {
+        if (request->is_sent && sim_random_chance(&disk.random, 500000)) {
+            int fd = openat(request->fd, request->name, request->flags | O_CLOEXEC, request->mode);
+            if (fd >= 0) {
+                disk.epoch++;
+                (void)adopt(request->fd, request->name, true);
+                close(fd);
+            }
+        }
+    }
+    for (size_t i = 0; (request = sim_io_find_live(SIM_OP_UNLINK, i)) != NULL; i++) {
+        if (request->is_sent && sim_random_chance(&disk.random, 500000)) {
+            (void)do_unlink(request);
+        }
+    }
+}

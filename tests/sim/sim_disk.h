@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * sim_disk.h - real files, and the knowledge of what of them would survive a power loss.
+ *
+ * Each request does its real system call at its (virtual) completion. Beside each file
+ * that was opened through the ring stands what the disk surely has: octets, size, name.
+ * What is not sure is decided at a crash (sim_crash.c).
+ *
+ * Made durable: by a write with RWF_DSYNC its own range, when it completes; by a sync of a
+ * file all writes to it that had completed before it was sent off, and the size; by a
+ * sync of a directory the names that had been made or removed before it was sent off.
+ * A sync that failed leaves what it should have covered in limbo: perhaps on disk,
+ * perhaps not, and no later sync changes that ("fsyncgate").
+ *
+ * Files made before the ring ran, by rp_spooldir_open, are taken as durable.
+ */
+#ifndef SIM_DISK_H
+#define SIM_DISK_H
+
+#include "sim_io.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SIM_DISK_SECTOR 512u
+#define SIM_DISK_LIMBO  UINT64_MAX /* in place of an epoch: a sync of it failed */
+
+/* Rates are of a million operations; 0: never. */
+struct sim_disk_faults {
+    uint32_t write_error_ppm; /* -EIO; some of the octets may be there */
+    uint32_t sync_error_ppm;  /* -EIO */
+    uint32_t short_write_ppm;
+    uint32_t open_error_ppm; /* -EMFILE, -ENFILE, -EIO */
+    uint32_t slow_ppm;       /* takes up to slow_ns */
+    uint64_t slow_ns;
+    uint64_t usual_ns;      /* most operations take up to this */
+    uint64_t full_every_ns; /* about so often the disk is full ... */
+    uint64_t full_ns;       /* ... for about so long */
+    bool full_is_told;      /* and sim_disk_free says so */
+};
+
+enum sim_entry {
+    SIM_ENTRY_DURABLE,  /* the name is on disk */
+    SIM_ENTRY_MADE,     /* it was made, and may be lost */
+    SIM_ENTRY_REMOVED,  /* it was removed, and may come back */
+    SIM_ENTRY_GONE,     /* it was removed for good */
+};
+
+struct sim_file {
+    char dir[64]; /* relative to the spool; "" is the spool itself */
+    char name[64];
+    int fd;     /* our own, for reading and writing */
+    dev_t dev;  /* who it is */
+    ino_t ino;
+    enum sim_entry entry;
+    uint64_t entry_epoch; /* of the last change of `entry`, or SIM_DISK_LIMBO */
+    bool was_durable;     /* the name had been before it was removed */
+    uint64_t durable_size;
+    uint8_t *durable;     /* octets that are surely on disk, sector_count sectors */
+    uint64_t *epochs;     /* by sector: 0, clean; else of the last write */
+    size_t sector_count;
+};
+
+/* `root`: the spool's directory, without symbolic links. */
+void sim_disk_open(uint64_t seed, const char *root, const struct sim_disk_faults *faults);
+
+/* `is_clean`: the engine ended by itself and must have closed what it opened. */
+void sim_disk_close(bool is_clean);
+
+/* Call `crash` in place of the count-th operation's completion. */
+void sim_disk_crash_after(uint64_t count, void (*crash)(void));
+
+/* No more faults from now on. */
+void sim_disk_heal(void);
+
+/* ---- the engine's end: called by sim_io.c ---- */
+
+void sim_disk_start(struct sim_request *request);
+bool sim_disk_is_open(int fd);
+void sim_disk_close_fd(int fd);
+int sim_disk_free(uint64_t *free_out, uint64_t *total_out);
+
+/* ---- a crash: called by sim_crash.c ---- */
+
+/* What is still under way happens, in part, and then no more: for a crash. `is_prefix`: writes
+ * come as a prefix (a killed process), else as any set of sectors (power). */
+void sim_disk_interrupt(bool is_prefix);
+
+/* All files that were opened through the ring, removed ones too. */
+size_t sim_disk_count(void);
+struct sim_file *sim_disk_get(size_t index);
+
+#endif
