@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <inttypes.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -152,21 +151,6 @@ static enum rp_config_value parse_unix(const char *path,
     return RP_CONFIG_VALUE_GOOD;
 }
 
-/* `host` was cut from between "[" and "]"; it may have a zone: "fe80::1%eth0". */
-static enum rp_config_value parse_ipv6(char *host, struct sockaddr_in6 *address)
-{
-    char *zone = strchr(host, '%');
-    if (zone != NULL) {
-        *zone++ = '\0';
-        address->sin6_scope_id = if_nametoindex(zone);
-        if (address->sin6_scope_id == 0) {
-            return RP_CONFIG_VALUE_MALFORMED;
-        }
-    }
-    return inet_pton(AF_INET6, host, &address->sin6_addr) == 1 ? RP_CONFIG_VALUE_GOOD
-                                                               : RP_CONFIG_VALUE_MALFORMED;
-}
-
 enum rp_config_value rp_config_value_address(const char *text,
                                              struct sockaddr_storage *address_out,
                                              socklen_t *len_out)
@@ -176,7 +160,7 @@ enum rp_config_value rp_config_value_address(const char *text,
     }
     const char *colon = strrchr(text, ':');
     uint64_t port = 0;
-    char host[80]; /* the longest: an IPv6 address with a zone of IF_NAMESIZE, and brackets */
+    char host[INET6_ADDRSTRLEN + 2]; /* the longest: an IPv6 address in brackets */
     if (colon == NULL || (size_t)(colon - text) >= sizeof(host) ||
         rp_config_value_number(colon + 1, &port) == RP_CONFIG_VALUE_MALFORMED) {
         return RP_CONFIG_VALUE_MALFORMED;
@@ -193,7 +177,8 @@ enum rp_config_value rp_config_value_address(const char *text,
         ipv6.sin6_addr = in6addr_any;
     } else if (host[0] == '[' && host[host_len - 1] == ']') {
         host[host_len - 1] = '\0';
-        result = parse_ipv6(host + 1, &ipv6);
+        result = inet_pton(AF_INET6, host + 1, &ipv6.sin6_addr) == 1 ? RP_CONFIG_VALUE_GOOD
+                                                                     : RP_CONFIG_VALUE_MALFORMED;
     } else if (strcmp(host, "localhost") == 0) {
         is_ipv6 = false;
         ipv4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

@@ -3,8 +3,8 @@
  * config_value.h - values of the configuration as text: numbers, sizes, times, shares,
  * truth values, addresses to listen on.
  *
- * Pure but for rp_config_value_address with an IPv6 zone, which asks for the interface's
- * number. Texts end with NUL. Results are written only on RP_CONFIG_VALUE_GOOD.
+ * Pure: no lookups, no locale. Texts end with NUL. Results are written only on
+ * RP_CONFIG_VALUE_GOOD.
  */
 #ifndef CONFIG_VALUE_H
 #define CONFIG_VALUE_H

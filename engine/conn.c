@@ -68,9 +68,11 @@ static void restart_timer(struct rp_worker *worker, uint32_t index)
 static void note_progress(struct rp_worker *worker, uint32_t index)
 {
     struct rp_conn *conn = rp_conn_at(&worker->conns, index);
-    if (conn->smtp.line_count != conn->line_count || conn->smtp.body_len != conn->body_len) {
+    if (conn->smtp.line_count != conn->line_count || conn->smtp.body_len != conn->body_len ||
+        conn->smtp.in_body != conn->was_in_body) {
         conn->line_count = conn->smtp.line_count;
         conn->body_len = conn->smtp.body_len;
+        conn->was_in_body = conn->smtp.in_body;
         restart_timer(worker, index);
     }
 }
@@ -137,6 +139,13 @@ static void adjust_receiving(struct rp_worker *worker, uint32_t index)
 
 /* ---- end ---- */
 
+static void count_served(struct rp_worker *worker, int change)
+{
+    worker->conns.served_count += (uint32_t)change;
+    atomic_store_explicit(&worker->stats.connections_open, worker->conns.served_count,
+                          memory_order_relaxed);
+}
+
 /* The slot is free once the kernel has nothing of it in hand. */
 static void free_if_through(struct rp_worker *worker, uint32_t index)
 {
@@ -156,8 +165,7 @@ static void free_if_through(struct rp_worker *worker, uint32_t index)
     }
     conn->state = RP_CONN_FREE;
     worker->conns.open_count--;
-    atomic_store_explicit(&worker->stats.connections_open, worker->conns.open_count,
-                          memory_order_relaxed);
+    count_served(worker, conn->is_refused ? 0 : -1);
     rp_pool_give(&worker->conns.pool, index);
 }
 
@@ -322,8 +330,9 @@ void rp_conn_accept(struct rp_worker *worker, uint32_t port, int fd)
     conn->message = RP_NONE;
     conn->config = worker->config;
     conn->started_ns = rp_io_now_ns(worker->io);
+    conn->is_refused = is_too_many;
     conns->open_count++;
-    atomic_store_explicit(&worker->stats.connections_open, conns->open_count, memory_order_relaxed);
+    count_served(worker, is_too_many ? 0 : 1);
     rp_smtp_init(&conn->smtp, &conn->config->smtp, conns->lines + (size_t)index * conns->line_cap,
                  conns->line_cap);
     restart_timer(worker, index);

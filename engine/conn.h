@@ -44,6 +44,8 @@ struct rp_conn {
     bool is_starved;    /* receiving ended for want of buffers */
     bool is_sending;
     bool is_at_end;        /* the client will send no more */
+    bool is_refused;       /* beyond limits.connections: it gets a 421, and does not count */
+    bool was_in_body;      /* when the timer was last moved */
     bool is_dirty;         /* in the list of those with something to send */
     uint8_t ops_pending;   /* shutdown, close */
     uint8_t block_count;   /* of replies */
@@ -77,6 +79,7 @@ struct rp_conns {
     uint32_t first_dirty;
     uint32_t first_starved;
     uint32_t open_count;
+    uint32_t served_count; /* of those, the ones that are not refused */
 };
 
 static inline struct rp_conn *rp_conn_at(const struct rp_conns *conns, uint32_t index)

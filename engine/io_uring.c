@@ -28,10 +28,15 @@
 #define BUFFER_GROUP 0
 #define TAG_NOBODY   UINT64_MAX /* of requests whose completion nobody waits for */
 
+struct lent {
+    void *ptr;
+    uint32_t buffer;
+};
+
 struct rp_io {
     struct io_uring ring;
     struct io_uring_buf_ring *buffer_ring;
-    uint32_t *buffer_of_slot; /* which buffer each slot of the buffer ring has */
+    struct lent *lent; /* which buffer each slot of the buffer ring has */
     uint16_t *free_slots;
     uint32_t free_slot_count;
     uint32_t buffer_count;
@@ -124,9 +129,9 @@ static int open_buffer_ring(struct rp_io *io, const struct rp_io_options *option
 {
     io->buffer_count = options->buffer_count;
     io->buffer_size = options->buffer_size;
-    io->buffer_of_slot = calloc(options->buffer_count, sizeof(*io->buffer_of_slot));
+    io->lent = calloc(options->buffer_count, sizeof(*io->lent));
     io->free_slots = calloc(options->buffer_count, sizeof(*io->free_slots));
-    if (io->buffer_of_slot == NULL || io->free_slots == NULL) {
+    if (io->lent == NULL || io->free_slots == NULL) {
         return -ENOMEM;
     }
     for (uint32_t slot = 0; slot < options->buffer_count; slot++) {
@@ -193,7 +198,7 @@ void rp_io_close(struct rp_io *io)
     if (io->buffer_ring != NULL) {
         (void)munmap(io->buffer_ring, io->buffer_count * sizeof(struct io_uring_buf));
     }
-    free(io->buffer_of_slot);
+    free(io->lent);
     free(io->free_slots);
     free(io);
 }
@@ -251,14 +256,26 @@ int rp_io_wait(struct rp_io *io, uint64_t until_ns)
     }
 }
 
-/* Take back the buffer of a completion; it is lent again at once where nothing came in it. */
+static void put_in_ring(struct rp_io *io, uint16_t slot)
+{
+    io_uring_buf_ring_add(io->buffer_ring, io->lent[slot].ptr, io->buffer_size, slot,
+                          io_uring_buf_ring_mask(io->buffer_count), 0);
+    io_uring_buf_ring_advance(io->buffer_ring, 1);
+}
+
+/* Take back the buffer of a completion. Where nothing came in it (some kernels take one before
+ * they see that), it is lent again at once. */
 static void take_buffer(struct rp_io *io,
                         const struct io_uring_cqe *cqe,
                         struct rp_io_completion *completion)
 {
     uint16_t slot = (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
     assert(slot < io->buffer_count);
-    completion->buffer = io->buffer_of_slot[slot];
+    if (cqe->res <= 0) {
+        put_in_ring(io, slot);
+        return;
+    }
+    completion->buffer = io->lent[slot].buffer;
     io->free_slots[io->free_slot_count++] = slot;
 }
 
@@ -274,7 +291,6 @@ bool rp_io_next(struct rp_io *io, struct rp_io_completion *completion_out)
             .has_more = (cqe->flags & IORING_CQE_F_MORE) != 0,
         };
         if ((cqe->flags & IORING_CQE_F_BUFFER) != 0) {
-            assert(cqe->res > 0); /* the kernel takes a buffer only for octets */
             take_buffer(io, cqe, completion_out);
         }
         io_uring_cqe_seen(&io->ring, cqe);
@@ -312,10 +328,8 @@ void rp_io_give_buffer(struct rp_io *io, uint32_t buffer, void *ptr)
 {
     assert(io->free_slot_count > 0);
     uint16_t slot = io->free_slots[--io->free_slot_count];
-    io->buffer_of_slot[slot] = buffer;
-    io_uring_buf_ring_add(io->buffer_ring, ptr, io->buffer_size, slot,
-                          io_uring_buf_ring_mask(io->buffer_count), 0);
-    io_uring_buf_ring_advance(io->buffer_ring, 1);
+    io->lent[slot] = (struct lent){.ptr = ptr, .buffer = buffer};
+    put_in_ring(io, slot);
 }
 
 uint32_t rp_io_buffer_room(const struct rp_io *io)
@@ -446,6 +460,9 @@ int rp_io_post(struct rp_io *from, struct rp_io *to, uint64_t tag, int32_t res)
     io_uring_cqe_seen(&from->ring, cqe);
     if (err == -EOVERFLOW) {
         return -EAGAIN;
+    }
+    if (err == -EBADFD) {
+        return -EAGAIN; /* its thread has not begun to wait yet */
     }
     return err == -EINVAL ? -EOPNOTSUPP : err;
 }

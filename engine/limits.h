@@ -63,6 +63,9 @@
  * short: each write is a trip to a kernel worker. */
 #define RP_BIG_WRITE_MIN      (256u << 10)
 
+/* Slices of a big body that wait for its file, likewise. */
+#define RP_BIG_SLICES_MAX     256u
+
 /* Slices of one write to a big body's file. */
 #define RP_BIG_IOV            64u
 

@@ -180,10 +180,11 @@ static bool send_line(const struct line *line)
         return false; /* also EINTR: no signal handler is worth a second try */
     }
     /* The first octet is a line end: it closes a line that a full disk has cut. */
-    size_t first = atomic_exchange(&is_torn, false) ? 0 : 1;
+    bool was_torn = atomic_exchange(&is_torn, false);
+    size_t first = was_torn ? 0 : 1;
     size_t len = line->len - first;
     ssize_t sent = write(ready.fd, line->text + first, len);
-    if (sent >= 0 && (size_t)sent < len) {
+    if (sent != (ssize_t)len && (was_torn || sent > 0)) {
         atomic_store(&is_torn, true);
     }
     return sent == (ssize_t)len;
@@ -287,8 +288,9 @@ int rp_log_open(const struct rp_config *config)
     atomic_store(&log_level, (int)config->log_level);
     atomic_store(&log_fd, to);
     if (to == STDERR_FILENO && file_fd >= 0) {
-        /* Whoever has read the old number writes to stderr, too, and the file is let go. */
-        return dup3(STDERR_FILENO, file_fd, O_CLOEXEC) < 0 ? -errno : 0;
+        /* Who has just read the old number writes to stderr, too, and the file is let go. Where
+         * that fails, a last line may still reach the file. */
+        (void)dup3(STDERR_FILENO, file_fd, O_CLOEXEC);
     }
     return 0;
 }

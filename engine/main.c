@@ -261,18 +261,27 @@ static void raise_file_limit(const struct rp_config *config)
     }
 }
 
-/* Before any thread starts: all inherit the mask, so that signals only come out here. */
+/*
+ * Before any thread starts: all inherit the mask, so that signals only come out here. A
+ * signal that is ignored (nohup, a shell's background) would not come out at all.
+ */
 static int open_signals(void)
 {
+    static const int taken[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+    const struct sigaction preset = {.sa_handler = SIG_DFL};
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigset_t signals;
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-    (void)sigemptyset(&signals); /* these fail only for numbers that are no signal */
-    (void)sigaddset(&signals, SIGTERM);
-    (void)sigaddset(&signals, SIGINT);
-    (void)sigaddset(&signals, SIGHUP);
-    (void)sigaddset(&signals, SIGUSR1);
+    (void)sigemptyset(&signals); /* this and sigaddset fail only for what is no signal */
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        (void)sigaddset(&signals, taken[i]);
+    }
     if (sigaction(SIGPIPE, &ignore, NULL) != 0 || sigprocmask(SIG_BLOCK, &signals, NULL) != 0) {
         return -errno;
+    }
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        if (sigaction(taken[i], &preset, NULL) != 0) {
+            return -errno;
+        }
     }
     int fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     return fd < 0 ? -errno : fd;

@@ -10,10 +10,11 @@
 int rp_message_store_open(struct rp_message_store *store,
                           uint64_t buffer_octets,
                           uint32_t message_count,
-                          uint32_t block_count,
+                          uint32_t reply_blocks,
                           struct rp_stats *stats)
 {
-    *store = (struct rp_message_store){.compact = RP_NONE, .stats = stats};
+    *store =
+        (struct rp_message_store){.compact = RP_NONE, .reply_blocks = reply_blocks, .stats = stats};
     int err = rp_bufpool_open(&store->buffers, buffer_octets);
     if (err == 0) {
         uint64_t slices = (uint64_t)store->buffers.pool.count * RP_SLICES_PER_BUFFER;
@@ -21,7 +22,7 @@ int rp_message_store_open(struct rp_message_store *store,
                            slices < RP_NONE ? (uint32_t)slices : RP_NONE - 1);
     }
     if (err == 0) {
-        err = rp_pool_open(&store->blocks, RP_BLOCK_SIZE, block_count);
+        err = rp_pool_open(&store->blocks, RP_BLOCK_SIZE, reply_blocks + 2 * message_count);
     }
     if (err == 0) {
         err = rp_pool_open(&store->messages, sizeof(struct rp_message), message_count);
@@ -52,9 +53,19 @@ uint32_t rp_block_take(struct rp_message_store *store)
     return index;
 }
 
+bool rp_message_has_blocks(const struct rp_message_store *store, size_t count)
+{
+    return rp_pool_free_count(&store->blocks) >= store->reply_blocks + count;
+}
+
+static uint32_t take_envelope_block(struct rp_message_store *store)
+{
+    return rp_message_has_blocks(store, 1) ? rp_block_take(store) : RP_NONE;
+}
+
 uint32_t rp_message_take(struct rp_message_store *store, uint32_t conn, uint32_t conn_generation)
 {
-    uint32_t block_index = rp_block_take(store);
+    uint32_t block_index = take_envelope_block(store);
     if (block_index == RP_NONE) {
         return RP_NONE;
     }
@@ -141,7 +152,7 @@ static bool put_octets(struct rp_message_store *store,
     while (len > 0) {
         size_t room = RP_BLOCK_DATA_LEN - block->end;
         if (room == 0) {
-            uint32_t index = rp_block_take(store);
+            uint32_t index = take_envelope_block(store);
             if (index == RP_NONE) {
                 return false;
             }
@@ -222,17 +233,26 @@ static struct rp_slice *last_slice(struct rp_message_store *store, struct rp_mes
     return index == RP_NONE ? NULL : rp_slice_at(store, index);
 }
 
+/* It ends where the next copy will begin. */
+static bool ends_compact(const struct rp_message_store *store, const struct rp_slice *slice)
+{
+    return slice != NULL && slice->buffer == store->compact &&
+           slice->off + slice->len == store->compact_len;
+}
+
 static void count_copied(struct rp_message_store *store, size_t len)
 {
     rp_stats_add(&store->stats->body_bytes_copied, len);
 }
 
-bool rp_message_append_copy(struct rp_message_store *store,
-                            struct rp_message *message,
-                            const uint8_t *ptr,
-                            size_t len)
+/* Copy as much as there is memory for; answers how much that was. */
+static size_t copy_some(struct rp_message_store *store,
+                        struct rp_message *message,
+                        const uint8_t *ptr,
+                        size_t len)
 {
-    while (len > 0) {
+    size_t copied = 0;
+    while (copied < len) {
         if (store->compact != RP_NONE && store->compact_len == RP_BUFFER_SIZE) {
             rp_bufpool_release(&store->buffers, store->compact);
             store->compact = RP_NONE;
@@ -241,27 +261,32 @@ bool rp_message_append_copy(struct rp_message_store *store,
             store->compact = rp_bufpool_take(&store->buffers);
             store->compact_len = 0;
             if (store->compact == RP_NONE) {
-                return false;
+                break;
             }
         }
         size_t room = RP_BUFFER_SIZE - store->compact_len;
-        size_t part = len < room ? len : room;
+        size_t part = len - copied < room ? len - copied : room;
         struct rp_slice *last = last_slice(store, message);
-        bool is_next = last != NULL && last->buffer == store->compact &&
-                       last->off + last->len == store->compact_len;
-        if (!is_next && !add_slice(store, message, store->compact, store->compact_len, part)) {
-            return false;
-        }
-        if (is_next) {
+        if (ends_compact(store, last)) {
             grow_last(message, last, part);
+        } else if (!add_slice(store, message, store->compact, store->compact_len, part)) {
+            break;
         }
-        memcpy(rp_bufpool_ptr(&store->buffers, store->compact) + store->compact_len, ptr, part);
+        memcpy(rp_bufpool_ptr(&store->buffers, store->compact) + store->compact_len, ptr + copied,
+               part);
         count_copied(store, part);
         store->compact_len += (uint32_t)part;
-        ptr += part;
-        len -= part;
+        copied += part;
     }
-    return true;
+    return copied;
+}
+
+bool rp_message_append_copy(struct rp_message_store *store,
+                            struct rp_message *message,
+                            const uint8_t *ptr,
+                            size_t len)
+{
+    return copy_some(store, message, ptr, len) == len;
 }
 
 bool rp_message_append_slice(struct rp_message_store *store,
@@ -286,11 +311,13 @@ bool rp_message_append_slice(struct rp_message_store *store,
             grow_last(message, last, len);
             return true;
         }
-    } else if (len < RP_BUFFER_SIZE / 4 && rp_bufpool_is_short(&store->buffers) &&
-               rp_message_append_copy(store, message, ptr, len)) {
-        return true;
     }
-    return add_slice(store, message, buffer, off, len);
+    /* A short piece goes behind one that was copied before it (else a body of bare LFs takes two
+     * slices for each); and where memory is short, no slice may hold a buffer it hardly uses. */
+    bool is_behind_copy = ends_compact(store, last) && len < RP_SLICE_MOVE_MAX;
+    bool is_wasteful = len < RP_BUFFER_SIZE / 4 && rp_bufpool_is_short(&store->buffers);
+    size_t copied = is_behind_copy || is_wasteful ? copy_some(store, message, ptr, len) : 0;
+    return copied == len || add_slice(store, message, buffer, off + copied, len - copied);
 }
 
 /* ---- what is written ---- */

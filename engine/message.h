@@ -62,6 +62,7 @@ struct rp_message {
 struct rp_message_store {
     struct rp_bufpool buffers;
     struct rp_pool blocks;
+    uint32_t reply_blocks; /* so many are for replies: envelopes take none of them */
     struct rp_pool slices;
     struct rp_pool messages;
     uint32_t compact;     /* a buffer that small slices are copied into, or RP_NONE */
@@ -69,10 +70,11 @@ struct rp_message_store {
     struct rp_stats *stats;
 };
 
+/* With two blocks for each message's envelope besides those for replies. 0 or -ENOMEM. */
 int rp_message_store_open(struct rp_message_store *store,
                           uint64_t buffer_octets,
                           uint32_t message_count,
-                          uint32_t block_count,
+                          uint32_t reply_blocks,
                           struct rp_stats *stats);
 void rp_message_store_close(struct rp_message_store *store);
 
@@ -93,6 +95,9 @@ static inline struct rp_slice *rp_slice_at(const struct rp_message_store *store,
 
 /* An empty block, or RP_NONE. */
 uint32_t rp_block_take(struct rp_message_store *store);
+
+/* Envelopes can have so many blocks more. */
+bool rp_message_has_blocks(const struct rp_message_store *store, size_t count);
 
 /* A new message of this connection with room for its record header, or RP_NONE. */
 uint32_t rp_message_take(struct rp_message_store *store, uint32_t conn, uint32_t conn_generation);

@@ -44,6 +44,7 @@ struct rp_segment_maker {
     int error; /* why the last one failed, or 0 */
     uint64_t retry_ns;
     uint64_t zero_off;
+    struct iovec zero_iov;
     uint64_t next_number;
     uint32_t undo_pending;
     struct rp_segment segment; /* the one being prepared */

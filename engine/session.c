@@ -132,9 +132,8 @@ static void on_rcpt(struct run *run)
     /* Room for this one, its parameters and the id of a big body: or none of it is put. */
     size_t need = 3 * RP_SPOOL_ITEM_HEADER + 8 + rcpt->recipient.mailbox.len + rcpt->params.len;
     size_t blocks = need / RP_BLOCK_DATA_LEN + 2;
-    struct rp_worker *worker = run->worker;
     if (transaction(run)->block_count + blocks > RP_MESSAGE_BLOCKS_MAX ||
-        rp_pool_free_count(&worker->store.blocks) < blocks) {
+        !rp_message_has_blocks(&run->worker->store, blocks)) {
         rp_smtp_refuse(&conn->smtp, &reply_no_memory_rcpt);
         return;
     }
@@ -182,9 +181,6 @@ static void on_body(struct run *run)
     }
     if (message->big != RP_NONE) {
         rp_big_more(worker, message);
-        if (message->slices.len > RP_BIG_WAITING_MAX) {
-            conn->block = RP_CONN_BLOCKED_BIG;
-        }
     }
 }
 
@@ -274,6 +270,11 @@ static bool on_event(struct run *run, enum rp_smtp_event event)
     return false;
 }
 
+static bool is_big_too_slow(const struct rp_message *message)
+{
+    return message->slices.len > RP_BIG_WAITING_MAX || message->slices.count > RP_BIG_SLICES_MAX;
+}
+
 /* What holds it up now, if anything. */
 static enum rp_conn_block look_for_block(struct run *run, struct rp_block **out_block)
 {
@@ -282,7 +283,7 @@ static enum rp_conn_block look_for_block(struct run *run, struct rp_block **out_
         return RP_CONN_BLOCKED_PENDING;
     }
     if (conn->message != RP_NONE && transaction(run)->big != RP_NONE &&
-        transaction(run)->slices.len > RP_BIG_WAITING_MAX) {
+        is_big_too_slow(transaction(run))) {
         return RP_CONN_BLOCKED_BIG;
     }
     *out_block = rp_conn_out_block(run->worker, conn);

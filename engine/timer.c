@@ -15,7 +15,7 @@
 
 static uint64_t tick_of(uint64_t ns)
 {
-    return ns / RP_TIMER_TICK_NS + 1; /* rounded up: never early */
+    return (ns + RP_TIMER_TICK_NS - 1) / RP_TIMER_TICK_NS; /* rounded up: never early */
 }
 
 int rp_timer_open(struct rp_timer_wheel *wheel, uint32_t owner_count, uint64_t now_ns)
@@ -122,7 +122,7 @@ uint32_t rp_timer_expire(struct rp_timer_wheel *wheel, uint64_t now_ns)
     uint64_t now_tick = now_ns / RP_TIMER_TICK_NS;
     while (wheel->tick <= now_tick) {
         uint32_t ticks = ticks_to_used(wheel);
-        if (ticks > now_tick - wheel->tick) {
+        if (ticks == RP_TIMER_SLOTS || ticks > now_tick - wheel->tick) {
             wheel->tick = now_tick + 1; /* nothing until now */
             return RP_NONE;
         }

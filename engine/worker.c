@@ -23,8 +23,9 @@ static int open_parts(struct rp_worker *worker, const struct rp_worker_options *
     const struct rp_config *config = options->config;
     uint32_t conn_count = config->limit_connections + RP_REFUSALS_MAX;
     uint32_t message_count = 2 * conn_count + 4096;
+    uint32_t reply_blocks = (RP_OUT_BLOCKS_MAX + 1) * conn_count + message_count;
     uint64_t buffer_octets = config->limit_memory / options->worker_count;
-    int err = rp_message_store_open(&worker->store, buffer_octets, message_count, 4 * message_count,
+    int err = rp_message_store_open(&worker->store, buffer_octets, message_count, reply_blocks,
                                     &worker->stats);
     if (err == 0) {
         err = rp_conns_open(&worker->conns, conn_count,
@@ -66,6 +67,7 @@ int rp_worker_open(const struct rp_worker_options *options,
         free(worker);
         return err;
     }
+    rp_lane_init(worker);
     err = open_parts(worker, options);
     if (err < 0) {
         (void)snprintf(error, error_len,
@@ -81,7 +83,6 @@ int rp_worker_open(const struct rp_worker_options *options,
         worker->ports[i] = (struct rp_worker_port){.fd = options->listeners[i].fd,
                                                    .name = options->listeners[i].name};
     }
-    rp_lane_init(worker);
     *worker_out = worker;
     return 0;
 }
@@ -144,6 +145,7 @@ static void begin_drain(struct rp_worker *worker)
         return;
     }
     worker->is_draining = true;
+    worker->accept_retry_ns = UINT64_MAX;
     worker->drain_end_ns = rp_io_now_ns(worker->io) + worker->config->drain_timeout_ns;
     for (uint32_t i = 0; i < worker->port_count; i++) {
         if (worker->ports[i].is_armed) {
@@ -304,9 +306,11 @@ int rp_worker_run(struct rp_worker *worker)
     rp_segment_maker_start(&worker->lane.maker);
     arm_accepts(worker);
     while (!is_done(worker)) {
-        rp_lane_pump(worker);
-        rp_conns_flush(worker);
-        rp_lane_pump(worker); /* a connection that was held up may have brought a message */
+        do {
+            rp_lane_pump(worker);
+            rp_conns_flush(worker);
+            rp_lane_pump(worker); /* a connection that was held up may have brought a message */
+        } while (worker->conns.first_dirty != RP_NONE);
         mind_memory(worker);
         int err = rp_io_wait(worker->io, next_deadline_ns(worker));
         if (err < 0) {

@@ -68,7 +68,9 @@ const struct rp_reply *rp_cmd_mail_run(struct rp_smtp *smtp, struct rp_smtp_comm
     }
 
     const struct rp_cmd_mail_form form = {.word = RP_SPAN_OF("FROM:")};
-    struct rp_cmd_mail_path path;
+    struct rp_cmd_mail_path path = {
+        .params = {NULL, 0}
+    };
     const struct rp_reply *refusal = rp_cmd_mail_parse(smtp, command, &form, &path);
     if (refusal != NULL) {
         return refusal;

@@ -164,11 +164,17 @@ static size_t walk_by_scanner(rp_dot_scan_fn scan, struct rp_dot *dot, struct rp
     return walked;
 }
 
-static bool can_scan(const struct rp_dot *dot, size_t len)
+/* By the scanner where it can; behind a leading "." the table takes one octet, and no more. */
+static size_t walk(rp_dot_scan_fn scan, struct rp_dot *dot, struct rp_span in)
 {
-    bool is_plain = dot->state == LINE_START || dot->state == LINE || dot->state == LINE_CR;
-    return len >= SCAN_MIN && is_plain &&
-           (dot->line_max == 0 || dot->line_max >= RP_DOT_SCAN_LINE_MAX_MIN);
+    bool is_measurable = dot->line_max == 0 || dot->line_max >= RP_DOT_SCAN_LINE_MAX_MIN;
+    if (scan == NULL || in.len < SCAN_MIN || !is_measurable) {
+        return walk_by_table(dot, in);
+    }
+    if (dot->state == LINE_START || dot->state == LINE || dot->state == LINE_CR) {
+        return walk_by_scanner(scan, dot, in);
+    }
+    return walk_by_table(dot, (struct rp_span){.ptr = in.ptr, .len = 1});
 }
 
 static enum rp_dot_step decode(rp_dot_scan_fn scan,
@@ -182,8 +188,7 @@ static enum rp_dot_step decode(rp_dot_scan_fn scan,
     bool normalizes = dot->newline == RP_DOT_NORMALIZE;
     struct rp_span body = {.ptr = in->ptr, .len = 0};
     while (dot->state < LIVE_COUNT && in->len > 0) {
-        size_t walked = scan != NULL && can_scan(dot, in->len) ? walk_by_scanner(scan, dot, *in)
-                                                               : walk_by_table(dot, *in);
+        size_t walked = walk(scan, dot, *in);
         body.len += walked;
         skip(in, walked);
         if (in->len == 0) {

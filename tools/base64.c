@@ -22,7 +22,10 @@ void rp_base64_encode(const uint8_t *ptr, size_t len, char *text_out)
         uint32_t bits = (uint32_t)ptr[0] << 16 | (len > 1 ? (uint32_t)ptr[1] << 8 : 0);
         text_out[0] = alphabet[bits >> 18];
         text_out[1] = alphabet[bits >> 12 & 63];
-        text_out[2] = len > 1 ? alphabet[bits >> 6 & 63] : '=';
+        text_out[2] = '=';
         text_out[3] = '=';
+        if (len > 1) {
+            text_out[2] = alphabet[bits >> 6 & 63];
+        }
     }
 }

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A signal that comes between the look at the flag and the wait is seen after this. */
+/* A signal that comes between the look at the flag and the wait is seen after this, and
+ * so is that whoever read what we print has gone. */
 #define WAIT_MS 250
 
 /* True: go on. *outcome_out is written where the answer is false. */
@@ -40,7 +41,8 @@ static enum rp_failure_exit follow(struct rp_walk *walk, struct rp_output *outpu
             rp_listing_put(output, &walk->entry, walk->view, is_json) != 0) {
             return rp_failure("out of memory");
         }
-        int error = rp_output_flush(output);
+        (void)rp_output_flush(output); /* the error is kept */
+        int error = rp_output_check(output);
         if (error != 0) {
             return rp_failure_stdout(error);
         }

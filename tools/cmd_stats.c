@@ -109,7 +109,7 @@ static int put_json(struct rp_output *output, const struct figures *figures)
 enum rp_failure_exit rp_cmd_stats(const struct rp_options *options)
 {
     static struct rp_output output;
-    struct figures figures;
+    struct figures figures = {0};
     enum rp_failure_exit outcome = read_figures(options->operands[0], &figures);
     if (outcome != RP_EXIT_FINE) {
         return outcome;

@@ -90,8 +90,10 @@ void rp_mboxrd_sender(const uint8_t *sender, size_t len, char *text_out, size_t 
     }
     size_t count = len < text_len - 1 ? len : text_len - 1;
     for (size_t index = 0; index < count; index++) {
-        bool is_word = sender[index] > 0x20 && sender[index] < 0x7f;
-        text_out[index] = is_word ? (char)sender[index] : '-';
+        text_out[index] = '-';
+        if (sender[index] > 0x20 && sender[index] < 0x7f) {
+            text_out[index] = (char)sender[index];
+        }
     }
     text_out[count] = '\0';
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -62,6 +63,17 @@ int rp_output_flush(struct rp_output *output)
         output->error = write_all(output->fd, output->buffer, output->len);
     }
     output->len = 0;
+    return output->error;
+}
+
+int rp_output_check(struct rp_output *output)
+{
+    struct pollfd pollfd = {.fd = output->fd};
+    /* No events asked for: only errors are told, and a signal means no answer this time. */
+    bool is_gone = poll(&pollfd, 1, 0) == 1 && (pollfd.revents & POLLERR) != 0;
+    if (output->error == 0 && is_gone) {
+        output->error = -EPIPE;
+    }
     return output->error;
 }
 

@@ -44,4 +44,8 @@ void rp_output_hex(struct rp_output *output, const uint8_t *ptr, size_t len);
  * so a caller that flushes early may leave the look at it to the end. */
 int rp_output_flush(struct rp_output *output);
 
+/* Without a write, look whether anybody can still read it. As flush; -EPIPE, kept too, where
+ * the reader of a pipe is gone. */
+int rp_output_check(struct rp_output *output);
+
 #endif

@@ -10,7 +10,7 @@
 const char *rp_pick_damage(const struct rp_spool_entry *entry, int error)
 {
     if (entry->is_damaged) {
-        return "no whole record is left of it";
+        return "recovery found its record, or its body, lost";
     }
     switch (error) {
     case -EBADMSG:

@@ -48,7 +48,7 @@ void rp_text_size(uint64_t octets, char text_out[RP_TEXT_SIZE_LEN + 1])
     }
     size_t unit = 0;
     uint64_t rest = octets; /* in units of 1/1024 of units[unit] */
-    while (rest >= 1024 * 1024) {
+    while (rest >= UINT64_C(1) << 20) {
         rest /= 1024;
         unit++;
     }

@@ -183,10 +183,12 @@ def queued_id(reply):
 def reserve_port():
     """A port of 127.0.0.1 and the socket that keeps others from it.
 
-    The daemon's listeners have SO_REUSEPORT, so it can bind beside a socket that
-    has it too and does not listen; nobody who asks for any port gets this one.
+    The daemon sets SO_REUSEADDR (and SO_REUSEPORT with more than one worker), so it
+    can bind beside a socket that has both and does not listen; nobody who asks for
+    any port gets this one.
     """
     keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     keeper.bind(("127.0.0.1", 0))
     return keeper.getsockname()[1], keeper

@@ -301,8 +301,7 @@ static void describe_address(const char *text, char *out, size_t out_len)
         CU_ASSERT_EQUAL(len, sizeof(*ipv6));
         CU_ASSERT_EQUAL(address.ss_family, AF_INET6);
         (void)inet_ntop(AF_INET6, &ipv6->sin6_addr, host, sizeof(host));
-        (void)snprintf(out, out_len, "6 %s %u%s", host, ntohs(ipv6->sin6_port),
-                       ipv6->sin6_scope_id != 0 ? " zone" : "");
+        (void)snprintf(out, out_len, "6 %s %u", host, ntohs(ipv6->sin6_port));
     }
 }
 

@@ -139,12 +139,15 @@ static struct sim_mail *check_entry(struct rp_spool_reader *reader,
         sim_trace_fail("%s: message %llu was refused", id, (unsigned long long)mail->number);
     }
     if (!mail->is_sent) {
-        sim_trace_fail("%s: message %llu was not sent whole", id,
-                       (unsigned long long)mail->number);
+        sim_trace_fail("%s: message %llu was not sent whole", id, (unsigned long long)mail->number);
     }
     if (mail->fate == SIM_FATE_TAKEN && strcmp(mail->id, id) != 0) {
         sim_trace_fail("%s: message %llu was said to be %s", id, (unsigned long long)mail->number,
                        mail->id);
+    }
+    if (mail->is_found && strcmp(mail->id, id) != 0) {
+        sim_trace_fail("message %llu was %s, and now is %s", (unsigned long long)mail->number,
+                       mail->id, id);
     }
     if (mail->is_lost) {
         sim_trace_fail("%s: message %llu was gone in an earlier life", id,
@@ -157,6 +160,9 @@ static struct sim_mail *check_entry(struct rp_spool_reader *reader,
     check_envelope(view, mail, id);
     check_body(view, mail, id);
     rp_spool_view_close(view);
+    /* What a reader has seen was committed: it must stay, 250 or not. */
+    mail->is_found = true;
+    (void)snprintf(mail->id, sizeof(mail->id), "%s", id);
     return mail;
 }
 
@@ -189,7 +195,8 @@ static uint64_t read_all(struct rp_spool_reader *reader)
     for (uint64_t i = 0; i < sim_mail_count(); i++) {
         sim_mail_find(i)->seen = 0;
     }
-    struct rp_spool_cursor cursor = {0};
+    static struct rp_spool_cursor cursor; /* too big for the stack */
+    cursor = (struct rp_spool_cursor){0};
     struct rp_spool_entry entry;
     uint64_t count = 0;
     while (next_entry(reader, &cursor, &entry)) {
@@ -198,11 +205,6 @@ static uint64_t read_all(struct rp_spool_reader *reader)
             sim_trace_fail("%s: message %llu is there twice", entry.id.text,
                            (unsigned long long)mail->number);
         }
-        if (mail->is_found && strcmp(mail->id, entry.id.text) != 0) {
-            sim_trace_fail("message %llu was %s, and now is %s", (unsigned long long)mail->number,
-                           mail->id, entry.id.text);
-        }
-        (void)snprintf(mail->id, sizeof(mail->id), "%s", entry.id.text);
         count++;
     }
     return count;
@@ -223,7 +225,6 @@ void sim_check_recovered(const char *path)
     for (uint64_t i = 0; i < sim_mail_count(); i++) {
         struct sim_mail *mail = sim_mail_find(i);
         require_seen(mail, "a reader after recovery");
-        mail->is_found = mail->seen > 0;
         mail->is_lost = mail->seen == 0;
         struct rp_spool_entry entry;
         if (mail->is_found && rp_spool_reader_find(reader, mail->id, &entry) != 0) {

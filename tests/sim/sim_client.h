@@ -22,8 +22,8 @@ enum sim_style {
 
 enum sim_ending {
     SIM_ENDING_QUIT,
-    SIM_ENDING_HALF,   /* shuts down its side, reads to the end */
-    SIM_ENDING_CLOSE,  /* without a QUIT */
+    SIM_ENDING_HALF,  /* shuts down its side, reads to the end */
+    SIM_ENDING_CLOSE, /* without a QUIT */
     SIM_ENDING_RESET,
     SIM_ENDING_SILENT, /* says nothing more: the engine must end it */
     SIM_ENDING_COUNT,
@@ -83,11 +83,11 @@ struct sim_client {
 
 struct sim_load {
     uint32_t client_count;
-    uint32_t message_max;  /* of one client */
-    uint64_t arrival_ns;   /* all connect within this time */
-    size_t size_max;       /* octets of a body, about */
+    uint32_t message_max; /* of one client */
+    uint64_t arrival_ns;  /* all connect within this time */
+    size_t size_max;      /* octets of a body, about */
     uint32_t recipient_max;
-    bool is_nasty;         /* no: every client is polite and knows SMTP */
+    bool is_nasty; /* no: every client is polite and knows SMTP */
 };
 
 typedef void (*sim_client_done_fn)(void);

@@ -112,9 +112,9 @@ static void store_survivor(struct copy *copy, const struct sim_file *file, const
     uint8_t *octets = calloc(1, size + SIM_DISK_SECTOR);
     assert(octets != NULL);
     uint64_t sure = file->durable_size < size ? file->durable_size : size;
-    memcpy(octets, file->durable, sure < file->sector_count * SIM_DISK_SECTOR
-                                      ? sure
-                                      : file->sector_count * SIM_DISK_SECTOR);
+    if (sure > 0) {
+        memcpy(octets, file->durable, sure);
+    }
 
     enum fate fate = (enum fate)sim_random_below(&copy->random, FATE_COUNT);
     size_t edge = (size_t)sim_random_below(&copy->random, file->sector_count + 1);

@@ -310,6 +310,7 @@ static void make_durable(struct sim_file *file, uint64_t from, uint64_t end, uin
 static void sync_file(struct sim_file *file, uint64_t epoch)
 {
     uint64_t size = size_of(file);
+    reserve_sectors(file, size);
     make_durable(file, 0, size, epoch);
     file->durable_size = size;
 }
@@ -335,8 +336,7 @@ static void sync_dir(int dir_fd, uint64_t epoch, bool is_good)
             continue;
         }
         if (is_good) {
-            file->entry =
-                file->entry == SIM_ENTRY_MADE ? SIM_ENTRY_DURABLE : SIM_ENTRY_GONE;
+            file->entry = file->entry == SIM_ENTRY_MADE ? SIM_ENTRY_DURABLE : SIM_ENTRY_GONE;
         } else {
             file->entry_epoch = SIM_DISK_LIMBO;
         }
@@ -523,8 +523,7 @@ static void finish(void *subject, uint64_t serial)
     }
     bool is_new_fd = request->op == SIM_OP_OPEN && res >= 0;
     const struct handle *handle = find_handle(is_new_fd ? res : request->fd);
-    sim_trace_add("disk op file res", request->op,
-                  handle == NULL ? 0 : trace_name(handle->file),
+    sim_trace_add("disk op file res", request->op, handle == NULL ? 0 : trace_name(handle->file),
                   is_new_fd ? 0 : (uint64_t)(int64_t)res);
     if (request->op == SIM_OP_WRITE) {
         sim_trace_add("  write off len", request->off, request->len, request->is_durable);

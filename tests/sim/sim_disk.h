@@ -42,24 +42,24 @@ struct sim_disk_faults {
 };
 
 enum sim_entry {
-    SIM_ENTRY_DURABLE,  /* the name is on disk */
-    SIM_ENTRY_MADE,     /* it was made, and may be lost */
-    SIM_ENTRY_REMOVED,  /* it was removed, and may come back */
-    SIM_ENTRY_GONE,     /* it was removed for good */
+    SIM_ENTRY_DURABLE, /* the name is on disk */
+    SIM_ENTRY_MADE,    /* it was made, and may be lost */
+    SIM_ENTRY_REMOVED, /* it was removed, and may come back */
+    SIM_ENTRY_GONE,    /* it was removed for good */
 };
 
 struct sim_file {
     char dir[64]; /* relative to the spool; "" is the spool itself */
     char name[64];
-    int fd;     /* our own, for reading and writing */
-    dev_t dev;  /* who it is */
+    int fd;    /* our own, for reading and writing */
+    dev_t dev; /* who it is */
     ino_t ino;
     enum sim_entry entry;
     uint64_t entry_epoch; /* of the last change of `entry`, or SIM_DISK_LIMBO */
     bool was_durable;     /* the name had been before it was removed */
     uint64_t durable_size;
-    uint8_t *durable;     /* octets that are surely on disk, sector_count sectors */
-    uint64_t *epochs;     /* by sector: 0, clean; else of the last write */
+    uint8_t *durable; /* octets that are surely on disk, sector_count sectors */
+    uint64_t *epochs; /* by sector: 0, clean; else of the last write */
     size_t sector_count;
 };
 

@@ -32,8 +32,8 @@ struct rp_io {
     struct rp_io_options options;
     uint64_t now_ns;
 
-    void **buffers;    /* by number; NULL: not lent */
-    uint32_t *lent;    /* numbers of those that are */
+    void **buffers; /* by number; NULL: not lent */
+    uint32_t *lent; /* numbers of those that are */
     uint32_t lent_count;
 
     struct rp_io_completion *completions; /* first come, first served */
@@ -64,10 +64,10 @@ static struct {
 } world;
 
 static const char *const op_names[SIM_OP_COUNT] = {
-    [SIM_OP_ACCEPT] = "accept", [SIM_OP_RECV] = "recv",         [SIM_OP_SEND] = "send",
+    [SIM_OP_ACCEPT] = "accept",     [SIM_OP_RECV] = "recv",     [SIM_OP_SEND] = "send",
     [SIM_OP_SHUTDOWN] = "shutdown", [SIM_OP_CANCEL] = "cancel", [SIM_OP_CLOSE] = "close",
-    [SIM_OP_OPEN] = "open",     [SIM_OP_UNLINK] = "unlink",     [SIM_OP_FALLOCATE] = "fallocate",
-    [SIM_OP_WRITE] = "write",   [SIM_OP_SYNC] = "sync",
+    [SIM_OP_OPEN] = "open",         [SIM_OP_UNLINK] = "unlink", [SIM_OP_FALLOCATE] = "fallocate",
+    [SIM_OP_WRITE] = "write",       [SIM_OP_SYNC] = "sync",
 };
 
 /* ---- the world ---- */
@@ -241,17 +241,17 @@ void sim_io_complete_more(struct sim_request *request, int32_t res, uint32_t buf
     assert(request->is_live && request->is_sent);
     if (!has_more) {
         if (request->memory_hash != hash_memory(request)) {
-            sim_trace_fail("the memory of a %s of fd %d, %llu octets at %llu, was changed under way",
-                           op_names[request->op], request->fd, (unsigned long long)request->len,
-                           (unsigned long long)request->off);
+            sim_trace_fail(
+                "the memory of a %s of fd %d, %llu octets at %llu, was changed under way",
+                op_names[request->op], request->fd, (unsigned long long)request->len,
+                (unsigned long long)request->off);
         }
         request->is_live = false;
         world.counts[request->op]++;
     }
-    push_completion(request->io, &(struct rp_io_completion){.tag = request->tag,
-                                                            .res = res,
-                                                            .buffer = buffer,
-                                                            .has_more = has_more});
+    push_completion(request->io,
+                    &(struct rp_io_completion){
+                        .tag = request->tag, .res = res, .buffer = buffer, .has_more = has_more});
 }
 
 void sim_io_complete(struct sim_request *request, int32_t res)

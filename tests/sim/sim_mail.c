@@ -122,7 +122,8 @@ static void put_text(struct sim_bytes *out, struct sim_random *random, size_t le
 static void put_line(const struct sim_mail *mail, struct sim_bytes *out, struct sim_random *random)
 {
     static const char *const dotted[] = {".", "..", ". ", ".x", "...", ".\t"};
-    static const char *const bare[] = {"\r", "\n", "\n.\n", "\r.\r", "\n.\r", "\r\r", "a\nb", "\n.."};
+    static const char *const bare[] = {"\r",    "\n",   "\n.\n", "\r.\r",
+                                       "\n.\r", "\r\r", "a\nb",  "\n.."};
     size_t line_max = mails.config->smtp.line_length_max;
     size_t usual = line_max == 0 || line_max > 90 ? 78 : line_max - 12;
 

@@ -32,12 +32,12 @@ struct sim_mail {
     uint64_t seed;
 
     /* What the client sends. */
-    size_t size;       /* octets of the body, about */
-    bool is_exact;     /* exactly `size`, where that is possible */
-    bool wants_bare;   /* the body has bare CR and LF */
-    bool wants_long;   /* and lines beyond the limit */
-    uint32_t nul_ppm;  /* NULs and 8-bit octets */
-    uint32_t dot_ppm;  /* lines that begin with a dot */
+    size_t size;      /* octets of the body, about */
+    bool is_exact;    /* exactly `size`, where that is possible */
+    bool wants_bare;  /* the body has bare CR and LF */
+    bool wants_long;  /* and lines beyond the limit */
+    uint32_t nul_ppm; /* NULs and 8-bit octets */
+    uint32_t dot_ppm; /* lines that begin with a dot */
 
     /* What the spool must have. */
     char senders[SIM_MAIL_SENDERS][SIM_MAIL_ADDRESS_LEN];
@@ -54,13 +54,13 @@ struct sim_mail {
     bool has_long_line;
 
     /* What became of it. */
-    bool is_sent;      /* the client handed over the last octet of its end of data */
-    bool is_wild;      /* sent without waiting for a 354: nobody knows what it is taken for */
+    bool is_sent; /* the client handed over the last octet of its end of data */
+    bool is_wild; /* sent without waiting for a 354: nobody knows what it is taken for */
     enum sim_fate fate;
-    char id[SIM_MAIL_ID_LEN]; /* what the 250 said, or where recovery found it */
-    bool is_found;     /* by recovery: it must stay */
-    bool is_lost;      /* recovery did not find it: it must not come */
-    uint32_t seen;     /* in the check under way */
+    char id[SIM_MAIL_ID_LEN]; /* what the 250 said, or where a reader has seen it */
+    bool is_found;            /* a reader has seen it: it must stay */
+    bool is_lost;             /* recovery did not find it: it must not come */
+    uint32_t seen;            /* in the check under way */
 };
 
 /* Forget all messages: a run begins. The configuration says what is too big and the like. */

@@ -66,7 +66,9 @@ static bool is_trouble(const struct sim_model *model, uint32_t code)
     return model->rules->may_fail && (code == 451 || code == 452);
 }
 
-static bool allows_mail(const struct sim_model *model, const struct sim_expect *expect, uint32_t code)
+static bool allows_mail(const struct sim_model *model,
+                        const struct sim_expect *expect,
+                        uint32_t code)
 {
     const struct rp_smtp_config *smtp = &model->rules->config->smtp;
     if (!model->is_greeted || model->mail != NULL) {
@@ -88,7 +90,9 @@ static bool allows_mail(const struct sim_model *model, const struct sim_expect *
     }
 }
 
-static bool allows_rcpt(const struct sim_model *model, const struct sim_expect *expect, uint32_t code)
+static bool allows_rcpt(const struct sim_model *model,
+                        const struct sim_expect *expect,
+                        uint32_t code)
 {
     if (model->mail == NULL) {
         return code == 503;
@@ -140,8 +144,7 @@ static bool allows(const struct sim_model *model, const struct sim_expect *expec
         }
         return code == 354 || is_trouble(model, code);
     case SIM_ASK_BODY: return allows_body(model, expect->mail, code);
-    case SIM_ASK_NOOP:
-        return code == (noop_max != 0 && model->noop_count >= noop_max ? 421 : 250);
+    case SIM_ASK_NOOP: return code == (noop_max != 0 && model->noop_count >= noop_max ? 421 : 250);
     case SIM_ASK_VRFY: return code == (smtp->vrfy ? 252 : 502);
     case SIM_ASK_HELP: return code == (smtp->help ? 250 : 502);
     case SIM_ASK_EXPN: return code == 502;
@@ -179,13 +182,20 @@ static void end_transaction(struct sim_model *model)
     model->rcpt_count = 0;
 }
 
-static void learn_id(struct sim_model *model, struct sim_mail *mail, const uint8_t *line, size_t len)
+static void learn_id(struct sim_model *model,
+                     struct sim_mail *mail,
+                     const uint8_t *line,
+                     size_t len)
 {
     static const char before[] = "250 2.0.0 OK queued as ";
     size_t skip = sizeof(before) - 1;
     if (len <= skip || memcmp(line, before, skip) != 0 || len - skip >= SIM_MAIL_ID_LEN) {
-        sim_trace_fail("client %u: no id in \"%.*s\"", model->number, (int)len,
-                       (const char *)line);
+        sim_trace_fail("client %u: no id in \"%.*s\"", model->number, (int)len, (const char *)line);
+    }
+    if (mail->is_found &&
+        (strlen(mail->id) != len - skip || memcmp(mail->id, line + skip, len - skip) != 0)) {
+        sim_trace_fail("client %u: \"%.*s\", but a reader has seen it as %s", model->number,
+                       (int)len, (const char *)line, mail->id);
     }
     memcpy(mail->id, line + skip, len - skip);
     mail->id[len - skip] = '\0';
@@ -289,15 +299,16 @@ static void take_reply(struct sim_model *model,
         end_session(model, code);
         return;
     }
+    if (model->is_wild) {
+        /* A body that was taken for commands: as many replies as it has lines. */
+        model->is_closed = code == 421 || code == 221;
+        return;
+    }
     if (sim_model_pending(model) == 0) {
         sim_trace_fail("client %u: \"%.*s\", but nothing was asked", model->number, (int)len,
                        (const char *)line);
     }
     struct sim_expect expect = model->expects[model->first++];
-    if (model->is_wild) {
-        model->is_closed = code == 421 || code == 221;
-        return;
-    }
     if (!allows_counting(model, &expect, code) || !has_right_enhanced(&expect, line, len)) {
         sim_trace_fail("client %u: %s of message %lld got \"%.*s\"", model->number,
                        ask_names[expect.ask],

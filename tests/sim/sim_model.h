@@ -66,12 +66,12 @@ struct sim_model {
     uint32_t rcpt_count;
     uint32_t error_count;
     uint32_t noop_count;
-    uint32_t taken_count;   /* messages that got their 250 */
-    uint32_t whole_count;   /* messages that ended well, taken or not */
-    bool is_body_next;      /* the last DATA got a 354 */
-    bool is_closed;         /* 221 or 421: no more replies may come */
-    bool was_refused;       /* by a 421 */
-    bool is_wild;           /* sent a body that was not wanted: any reply goes */
+    uint32_t taken_count; /* messages that got their 250 */
+    uint32_t whole_count; /* messages that ended well, taken or not */
+    bool is_body_next;    /* the last DATA got a 354 */
+    bool is_closed;       /* 221 or 421: no more replies may come */
+    bool was_refused;     /* by a 421 */
+    bool is_wild;         /* sent a body that was not wanted: any reply goes */
 
     uint64_t progress_ns; /* when the client last completed a command, or sent of a body */
     uint64_t started_ns;

@@ -10,10 +10,9 @@
 
 static void expect(struct sim_client *client, enum sim_ask ask, uint32_t index, uint64_t end_off)
 {
-    sim_model_expect(&client->model, &(struct sim_expect){.ask = ask,
-                                                          .mail = client->mail,
-                                                          .index = index,
-                                                          .end_off = end_off});
+    sim_model_expect(
+        &client->model,
+        &(struct sim_expect){.ask = ask, .mail = client->mail, .index = index, .end_off = end_off});
 }
 
 static void put(struct sim_client *client, const void *ptr, size_t len)

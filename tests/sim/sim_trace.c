@@ -60,7 +60,9 @@ static void print_event(const struct event *event)
 void sim_trace_add(const char *what, uint64_t a, uint64_t b, uint64_t c)
 {
     struct event *event = &trace.ring[trace.count % KEPT];
-    *event = (struct event){.now_ns = sim_agenda_now(), .what = what, .values = {a, b, c}};
+    *event = (struct event){
+        .now_ns = sim_agenda_now(), .what = what, .values = {a, b, c}
+    };
     trace.count++;
     mix(event->now_ns);
     for (const char *letter = what; *letter != '\0'; letter++) {
@@ -96,8 +98,9 @@ void sim_trace_fail(const char *format, ...)
         print_event(&trace.ring[i % KEPT]);
     }
     uint64_t now_ns = sim_agenda_now();
-    fprintf(stderr, "seed %" PRIu64 ", life %" PRIu32 ", at %" PRIu64 ".%09" PRIu64 " s: ",
-            trace.seed, trace.life, now_ns / 1000000000, now_ns % 1000000000);
+    fprintf(stderr,
+            "seed %" PRIu64 ", life %" PRIu32 ", at %" PRIu64 ".%09" PRIu64 " s: ", trace.seed,
+            trace.life, now_ns / 1000000000, now_ns % 1000000000);
     va_list args;
     va_start(args, format);
     vfprintf(stderr, format, args);

@@ -65,7 +65,8 @@ static inline size_t test_envelope(const struct test_message *message, uint8_t *
     end = rp_spool_item_put(end, RP_SPOOL_TAG_CLIENT_PORT, &port, sizeof port);
     end = test_put_text(end, RP_SPOOL_TAG_HELO, "client.example.org");
     end = test_put_text(end, RP_SPOOL_TAG_PROTOCOL, "ESMTP");
-    (void)snprintf(text, sizeof text, "sender-%llu@example.org", (unsigned long long)message->number);
+    (void)snprintf(text, sizeof text, "sender-%llu@example.org",
+                   (unsigned long long)message->number);
     end = test_put_text(end, RP_SPOOL_TAG_SENDER, message->number % 5 == 0 ? "" : text);
     for (uint64_t i = 0; i <= message->number % 9; i++) {
         (void)snprintf(text, sizeof text, "rcpt-%llu@example.net", (unsigned long long)i);
@@ -74,11 +75,10 @@ static inline size_t test_envelope(const struct test_message *message, uint8_t *
     if (message->number % 3 == 0) {
         end = rp_spool_item_put(end, RP_SPOOL_TAG_SMTPUTF8, NULL, 0);
     }
-    end = rp_spool_item_put(
-        end, RP_SPOOL_TAG_ARRIVAL_NS, &message->time_ns, sizeof message->time_ns);
+    end =
+        rp_spool_item_put(end, RP_SPOOL_TAG_ARRIVAL_NS, &message->time_ns, sizeof message->time_ns);
     if (message->big_id != 0) {
-        end = rp_spool_item_put(
-            end, RP_SPOOL_TAG_BIG_ID, &message->big_id, sizeof message->big_id);
+        end = rp_spool_item_put(end, RP_SPOOL_TAG_BIG_ID, &message->big_id, sizeof message->big_id);
     }
     return (size_t)(end - place);
 }
@@ -95,33 +95,34 @@ struct test_lane {
 };
 
 /* Put one message into the batch: its parts in one or several pieces, by its number. */
-static inline int
-test_append(struct test_lane *lane, const struct test_message *message, struct rp_spool_id *id_out)
+static inline int test_append(struct test_lane *lane,
+                              const struct test_message *message,
+                              struct rp_spool_id *id_out)
 {
     uint64_t slot = lane->batch.count;
     assert(slot < sizeof lane->heads / sizeof lane->heads[0]);
     uint8_t *head = malloc(sizeof(struct rp_spool_record) + TEST_ENVELOPE_MAX);
     uint8_t *body = test_body(message);
     assert(head != NULL);
-    size_t head_len =
-        sizeof(struct rp_spool_record) + test_envelope(message, head + sizeof(struct rp_spool_record));
+    size_t head_len = sizeof(struct rp_spool_record) +
+                      test_envelope(message, head + sizeof(struct rp_spool_record));
     size_t head_cut = message->number % 2 == 0 ? head_len : sizeof(struct rp_spool_record) + 8;
     size_t body_cut = message->number % 4 == 0 ? message->body_len : message->body_len / 3;
     const struct iovec heads[2] = {
-        {.iov_base = head, .iov_len = head_cut},
+        {.iov_base = head,            .iov_len = head_cut           },
         {.iov_base = head + head_cut, .iov_len = head_len - head_cut},
     };
     const struct iovec bodies[2] = {
-        {.iov_base = body, .iov_len = body_cut == 0 ? message->body_len : body_cut},
-        {.iov_base = body + body_cut, .iov_len = message->body_len - body_cut},
+        {.iov_base = body,            .iov_len = body_cut == 0 ? message->body_len : body_cut},
+        {.iov_base = body + body_cut, .iov_len = message->body_len - body_cut                },
     };
     struct rp_spool_message spooled = {
         .head = heads,
         .head_count = head_cut == head_len ? 1 : 2,
         .body = bodies,
-        .body_count = message->body_len == 0                                ? 0
+        .body_count = message->body_len == 0                           ? 0
                       : body_cut == 0 || body_cut == message->body_len ? 1
-                                                                            : 2,
+                                                                       : 2,
         .body_len = message->body_len,
         .time_ns = message->time_ns,
         .big_id = message->big_id,
@@ -130,8 +131,7 @@ test_append(struct test_lane *lane, const struct test_message *message, struct r
         struct rp_spool_hash hash;
         rp_spool_hash_init(&hash, rp_spool_seed(lane->writer.identity, lane->writer.lane, 0));
         rp_spool_hash_add(&hash, body, message->body_len / 2);
-        rp_spool_hash_add(&hash,
-                          body + message->body_len / 2,
+        rp_spool_hash_add(&hash, body + message->body_len / 2,
                           message->body_len - message->body_len / 2);
         spooled.body_hash = rp_spool_hash_get(&hash);
     }

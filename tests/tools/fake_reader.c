@@ -109,7 +109,7 @@ int rp_spool_reader_seek_id(struct rp_spool_reader *reader,
                             struct rp_spool_cursor *cursor,
                             const char *id)
 {
-    struct rp_spool_entry entry;
+    struct rp_spool_entry entry = {0};
     int error = rp_spool_reader_find(reader, id, &entry);
     if (error == 0) {
         cursor->lanes[0].position = entry.sequence;

@@ -11,7 +11,8 @@
  *
  * BIG_ID 0: the body goes into the log; else into a file of its own. ENVELOPE is hexadecimal,
  * the items as they stand in the record ("-": none). It prints "ready", the id of each
- * message, and "committed". At the end of the input the segments are closed. Plain system calls, no ring.
+ * message, and "committed". At the end of the input the segments are closed. Plain system
+ * calls, no ring.
  */
 #include "engine/spooldir.h"
 #include "spool/rp_spool_writer.h"
@@ -158,13 +159,14 @@ static const struct octets *read_body(const char *path)
 
 static unsigned digit(char character)
 {
-    static const char digits[] = "0123456789abcdef";
-    const char *place = memchr(digits, character, 16);
-    if (place == NULL) {
-        errno = EINVAL;
-        die("no hexadecimal digit", "envelope");
+    if (character >= '0' && character <= '9') {
+        return (unsigned)(character - '0');
     }
-    return (unsigned)(place - digits);
+    if (character >= 'a' && character <= 'f') {
+        return (unsigned)(character - 'a') + 10;
+    }
+    errno = EINVAL;
+    die("no hexadecimal digit", "envelope");
 }
 
 /* The envelope behind the room that the record's header takes. */
@@ -239,14 +241,13 @@ static void append(struct lane *lane, const struct rp_spool_message *message)
 
 static void add_message(const char *line)
 {
-    unsigned lane = 0;
-    unsigned long long time_ns = 0;
-    unsigned long long big_id = 0;
     static char path[PATH_MAX];
     static char hex[LINE_MAX_LEN];
-    if (sscanf(line, "message %u %llu %llu %4095s %1048575s", &lane, &time_ns, &big_id, path,
-               hex) != 5 ||
-        lane >= dir.lane_count) {
+    char *rest = NULL;
+    uint64_t lane = strtoull(line + strlen("message "), &rest, 10);
+    uint64_t time_ns = strtoull(rest, &rest, 10);
+    uint64_t big_id = strtoull(rest, &rest, 10);
+    if (lane >= dir.lane_count || sscanf(rest, " %4095s %1048575s", path, hex) != 2) {
         errno = EINVAL;
         die("cannot read this line", line);
     }
@@ -266,7 +267,7 @@ static void add_message(const char *line)
         .body_len = body->len,
         .time_ns = time_ns,
         .big_id = big_id,
-        .body_hash = big_id != 0 ? write_big(lane, big_id, body) : 0,
+        .body_hash = big_id != 0 ? write_big((uint32_t)lane, big_id, body) : 0,
     };
     append(&lanes[lane], &message);
 }

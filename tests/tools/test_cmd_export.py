@@ -90,12 +90,14 @@ class Export(SpoolCase):
             os.unlink(self.path)
 
     def test_memory(self):
-        """A body of 96 MiB passes with 32 MiB of memory to allocate from."""
+        """A body of 64 MiB passes with 32 MiB of memory to allocate from."""
         def limit_memory():
-            resource.setrlimit(resource.RLIMIT_DATA, (32 * MIB, 32 * MIB))
+            # Sanitizers take terabytes of address space for themselves.
+            if os.environ.get("RINGPOST_SANITIZE", "none") == "none":
+                resource.setrlimit(resource.RLIMIT_DATA, (32 * MIB, 32 * MIB))
 
         spool = Spool(os.path.join(self.work, "spool"))
-        message = spool.add(Message(b"0123456789abcde\n" * (6 * MIB), is_big=True))
+        message = spool.add(Message(b"0123456789abcde\n" * (4 * MIB), is_big=True))
         spool.commit()
         spool.end()
         for form in FORMATS:
@@ -104,7 +106,7 @@ class Export(SpoolCase):
             self.assertEqual((outcome.returncode, outcome.stderr), (0, b""))
         with open(os.path.join(self.path + "eml", message.id + ".eml"), "rb") as file:
             self.assertEqual(file.read(), message.body)
-        self.assertGreater(os.stat(self.path + "jsonl").st_size, 128 * MIB)
+        self.assertGreater(os.stat(self.path + "jsonl").st_size, 85 * MIB)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,7 @@ class Follow(SpoolCase):
             self.finish(process, number)
 
     def test_reader_gone(self):
+        """It ends, also when nothing more is to be printed."""
         process = self.start(self.dir, "--from", "start")
         process.stdout.close()
         self.assertEqual(process.wait(TIMEOUT), 1)

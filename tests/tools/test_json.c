@@ -37,7 +37,8 @@ static void test_rows(void)
     CU_ASSERT_EQUAL(rp_json_put(&json, &capture.output), 0);
     CU_ASSERT_STRING_EQUAL(
         capture_take(&capture),
-        "{\"z\":\"first\",\"number\":4294967297,\"time\":\"2026-01-02T03:04:05.678Z\",\"flag\":true,"
+        "{\"z\":\"first\",\"number\":4294967297,\"time\":\"2026-01-02T03:04:05.678Z\","
+        "\"flag\":true,"
         "\"text\":\"gr\\u00FCn\\u001B\\\"\\\\\",\"raw_base64\":\"Z3L8bg==\","
         "\"nul\":\"a\\u0000b\",\"none\":\"\"}\n");
 

@@ -45,26 +45,28 @@ static bool is_text(const char *actual, const char *wanted)
 
 static void test_right(void)
 {
+    /* clang-format off */
     static const struct {
         const char *words[ARGUMENTS_MAX];
         size_t operand_count;
         struct rp_options wanted;
     } rows[] = {
-        {{"d", NULL},                                1, {.operands = {"d"}, .limit = UINT64_MAX}                              },
-        {{"d", "i", NULL},                           2, {.operands = {"d", "i"}, .limit = UINT64_MAX}                         },
-        {{"--limit", "5", "d", NULL},                1, {.operands = {"d"}, .limit = 5}                                       },
-        {{"d", "--limit=5", NULL},                   1, {.operands = {"d"}, .limit = 5}                                       },
-        {{"--limit=1", "d", "--limit", "2", NULL},   1, {.operands = {"d"}, .limit = 2}                                       },
-        {{"--json", "d", NULL},                      1, {.operands = {"d"}, .limit = UINT64_MAX, .is_json = true}             },
+        {{"d", NULL}, 1, {.operands = {"d"}, .limit = UINT64_MAX}},
+        {{"d", "i", NULL}, 2, {.operands = {"d", "i"}, .limit = UINT64_MAX}},
+        {{"--limit", "5", "d", NULL}, 1, {.operands = {"d"}, .limit = 5}},
+        {{"d", "--limit=5", NULL}, 1, {.operands = {"d"}, .limit = 5}},
+        {{"--limit=1", "d", "--limit", "2", NULL}, 1, {.operands = {"d"}, .limit = 2}},
+        {{"--json", "d", NULL}, 1, {.operands = {"d"}, .limit = UINT64_MAX, .is_json = true}},
         {{"d", "--from", "--json", NULL},
-         1,                                             {.operands = {"d"}, .limit = UINT64_MAX, .from = "--json"}            },
+         1, {.operands = {"d"}, .limit = UINT64_MAX, .from = "--json"}},
         {{"--to=a=b", "--format", "eml", "d", NULL},
-         1,                                             {.operands = {"d"}, .limit = UINT64_MAX, .to = "a=b", .format = "eml"}},
-        {{"--", "--json", NULL},                     1, {.operands = {"--json"}, .limit = UINT64_MAX}                         },
-        {{"--", "--", NULL},                         1, {.operands = {"--"}, .limit = UINT64_MAX}                             },
-        {{"-", NULL},                                1, {.operands = {"-"}, .limit = UINT64_MAX}                              },
-        {{"--help", "--nonsense", NULL},             1, {.limit = UINT64_MAX, .is_help = true}                                },
+         1, {.operands = {"d"}, .limit = UINT64_MAX, .to = "a=b", .format = "eml"}},
+        {{"--", "--json", NULL}, 1, {.operands = {"--json"}, .limit = UINT64_MAX}},
+        {{"--", "--", NULL}, 1, {.operands = {"--"}, .limit = UINT64_MAX}},
+        {{"-", NULL}, 1, {.operands = {"-"}, .limit = UINT64_MAX}},
+        {{"--help", "--nonsense", NULL}, 1, {.limit = UINT64_MAX, .is_help = true}},
     };
+    /* clang-format on */
     for (size_t index = 0; index < sizeof(rows) / sizeof(rows[0]); index++) {
         struct rp_options options = {0};
         char error[256];
@@ -84,30 +86,31 @@ static void test_right(void)
 
 static void test_wrong(void)
 {
+    /* clang-format off */
     static const struct {
         const char *words[ARGUMENTS_MAX];
         unsigned allowed;
         size_t operand_count;
         const char *error;
     } rows[] = {
-        {{NULL},                                      ALL,                  1, "the directory of a spool is missing"              },
-        {{"d", NULL},                                 ALL,                  2, "the ID of a message is missing"                   },
-        {{"d", "i", NULL},                            ALL,                  1, "i: one argument too many"                         },
-        {{"d", "--jso", NULL},                        ALL,                  1, "--jso: no such option here"                       },
-        {{"d", "--jsons", NULL},                      ALL,                  1, "--jsons: no such option here"                     },
-        {{"d", "-j", NULL},                           ALL,                  1, "-j: no such option here"                          },
-        {{"d", "--json", NULL},                       RP_OPTIONS_BIT(FROM), 1, "--json: no such option here"                      },
-        {{"d", "--json=yes", NULL},                   ALL,                  1, "--json: it takes no value"                        },
-        {{"d", "--from", NULL},                       ALL,                  1, "--from: its ID is missing"                        },
-        {{"d", "--to=", NULL},                        ALL,                  1, "--to: its PATH is empty"                          },
-        {{"d", "--limit", "", NULL},                  ALL,                  1, "--limit: its N is empty"                          },
-        {{"d", "--limit", "0", NULL},                 ALL,                  1, "--limit 0: give a number of messages, at least 1" },
-        {{"d", "--limit=5x", NULL},                   ALL,                  1, "--limit 5x: give a number of messages, at least 1"},
-        {{"d", "--limit=-5", NULL},                   ALL,                  1, "--limit -5: give a number of messages, at least 1"},
+        {{NULL}, ALL, 1, "the directory of a spool is missing"},
+        {{"d", NULL}, ALL, 2, "the ID of a message is missing"},
+        {{"d", "i", NULL}, ALL, 1, "i: one argument too many"},
+        {{"d", "--jso", NULL}, ALL, 1, "--jso: no such option here"},
+        {{"d", "--jsons", NULL}, ALL, 1, "--jsons: no such option here"},
+        {{"d", "-j", NULL}, ALL, 1, "-j: no such option here"},
+        {{"d", "--json", NULL}, RP_OPTIONS_BIT(FROM), 1, "--json: no such option here"},
+        {{"d", "--json=yes", NULL}, ALL, 1, "--json: it takes no value"},
+        {{"d", "--from", NULL}, ALL, 1, "--from: its ID is missing"},
+        {{"d", "--to=", NULL}, ALL, 1, "--to: its PATH is empty"},
+        {{"d", "--limit", "", NULL}, ALL, 1, "--limit: its N is empty"},
+        {{"d", "--limit", "0", NULL}, ALL, 1, "--limit 0: give a number of messages, at least 1"},
+        {{"d", "--limit=5x", NULL}, ALL, 1, "--limit 5x: give a number of messages, at least 1"},
+        {{"d", "--limit=-5", NULL}, ALL, 1, "--limit -5: give a number of messages, at least 1"},
         {{"d", "--limit=18446744073709551615", NULL},
-         ALL,                                                               1,
-         "--limit 18446744073709551615: give a number of messages, at least 1"                                                    },
+         ALL, 1, "--limit 18446744073709551615: give a number of messages, at least 1"},
     };
+    /* clang-format on */
     for (size_t index = 0; index < sizeof(rows) / sizeof(rows[0]); index++) {
         struct rp_options options = {.limit = 77};
         char error[256] = "";

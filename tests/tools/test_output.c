@@ -141,7 +141,11 @@ static void test_broken_pipe(void)
     CU_ASSERT_EQUAL(sigaction(SIGPIPE, &ignore, NULL), 0);
     int ends[2];
     CU_ASSERT_EQUAL_FATAL(pipe2(ends, O_CLOEXEC), 0);
+    rp_output_init(&output, ends[1]);
+    CU_ASSERT_EQUAL(rp_output_check(&output), 0);
     CU_ASSERT_EQUAL(close(ends[0]), 0);
+    CU_ASSERT_EQUAL(rp_output_check(&output), -EPIPE);
+    CU_ASSERT_EQUAL(rp_output_flush(&output), -EPIPE); /* it is kept */
     rp_output_init(&output, ends[1]);
     rp_output_text(&output, "nobody reads this");
     CU_ASSERT_EQUAL(rp_output_flush(&output), -EPIPE);

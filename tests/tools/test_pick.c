@@ -76,7 +76,7 @@ static void test_damage(void)
 {
 #define DAMAGED "ringpost-spool: d: message " ID " is damaged: "
     check_damage((struct fake_message){.is_damaged = true},
-                 DAMAGED "no whole record is left of it\n");
+                 DAMAGED "recovery found its record, or its body, lost\n");
     check_damage((struct fake_message){.view_error = -EBADMSG},
                  DAMAGED "the checksum of the record is wrong\n");
     check_damage((struct fake_message){.view_error = -EBADMSG, .is_big = true},
