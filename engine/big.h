@@ -30,6 +30,7 @@ struct rp_big {
     uint32_t next;    /* among those that wait for big/ */
     uint32_t pending; /* operations under way while CLOSING */
     bool is_writing;
+    bool is_direct;   /* O_DIRECT, as long as offset and length are multiples of a block */
     bool is_complete; /* the end of data was seen */
     uint64_t id;
     uint64_t off; /* octets written */

@@ -43,7 +43,9 @@ static int finish(char *error, int result)
 {
     for (char *at = error; result != 0 && *at != '\0'; at++) {
         unsigned char octet = (unsigned char)*at;
-        *at = octet < 0x20 || octet == 0x7f ? '?' : *at;
+        if (octet < 0x20 || octet == 0x7f) {
+            *at = '?';
+        }
     }
     return result;
 }

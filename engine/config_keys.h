@@ -19,6 +19,7 @@
 #define RP_CONFIG_S    (1000 * RP_CONFIG_MS)
 #define RP_CONFIG_DAY  (24ull * 3600 * RP_CONFIG_S)
 #define RP_CONFIG_GB   (1ull << 30)
+#define RP_CONFIG_TB   (1ull << 40)
 
 /* A number beyond this in a 32-bit member is a slip; sums of a few of them do not overflow. */
 #define RP_CONFIG_MANY 1000000000u
@@ -53,7 +54,7 @@
     X("spool.path",            spool_path,            PATH,    "./spool", 1, 4095,                                    "Directory of the spool; created (0750) where it is missing.") \
     X("spool.segment_size",    spool_segment_size,    SIZE,    "64mb",    RP_SPOOL_SEGMENT_MIN, RP_SPOOL_SEGMENT_MAX, "Octets of a new segment; a multiple of 4kb.") \
     X("spool.sync",            spool_sync,            SYNC,    "commit",  0, 0,                                       "commit: 250 only after the message is on stable storage; none: once it is written.") \
-    X("spool.min_free",        spool_min_free,        SHARE,   "5%",      0, 1024 * 1024 * RP_CONFIG_GB,              "Less than this free on the disk: 452 4.3.1 at MAIL.") \
+    X("spool.min_free",        spool_min_free,        SHARE,   "5%",      0, 1024 * RP_CONFIG_TB,              "Less than this free on the disk: 452 4.3.1 at MAIL.") \
     X("spool.discard",         spool_discard,         BOOL,    "false",   0, 0,                                       "Accept and drop: for load tests only.") \
     X("log.format",            log_format,            FORMAT,  "auto",    0, 0,                                       "text, json, or auto: text on a terminal and json else.") \
     X("log.level",             log_level,             LEVEL,   "info",    0, 0,                                       "error, warning, info or debug.") \

@@ -207,7 +207,10 @@ static int read_file(const char *path, bool is_included, char **data_out, size_t
 
 static char peek(const struct frame *frame, size_t ahead)
 {
-    return frame->off + ahead < frame->len ? frame->data[frame->off + ahead] : '\0';
+    if (frame->off + ahead >= frame->len) {
+        return '\0';
+    }
+    return frame->data[frame->off + ahead];
 }
 
 static void copy_one(struct scan *scan)

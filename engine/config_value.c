@@ -23,11 +23,11 @@ static const struct unit size_units[] = {
     {"gb", 1ull << 30},
 };
 static const struct unit time_units[] = {
-    {"ms",  1000000ull               },
-    {"s",   1000000000ull            },
-    {"min", 60 * 1000000000ull       },
-    {"h",   3600 * 1000000000ull     },
-    {"d",   24 * 3600 * 1000000000ull},
+    {"ms",  1000000ull                  },
+    {"s",   1000000000ull               },
+    {"min", 60ull * 1000000000ull       },
+    {"h",   3600 * 1000000000ull        },
+    {"d",   24ull * 3600 * 1000000000ull},
 };
 #define SECOND       1000000000ull
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

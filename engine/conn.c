@@ -317,7 +317,8 @@ void rp_conn_accept(struct rp_worker *worker, uint32_t port, int fd)
         rp_io_close_fd(worker->io, rp_op_tag(RP_OP_IGNORE, 0), fd);
         return;
     }
-    bool is_too_many = open_everywhere(worker) >= worker->config->limit_connections;
+    bool is_too_many = open_everywhere(worker) >= worker->config->limit_connections ||
+                       (worker->fd_limit > 0 && fd >= worker->fd_limit);
     struct rp_conn *conn = rp_conn_at(conns, index);
     uint32_t generation = conn->generation;
     memset(conn, 0, offsetof(struct rp_conn, smtp));

@@ -100,6 +100,9 @@ void rp_io_cancel(struct rp_io *io, uint64_t tag);
 /* Close a socket or a file; nothing of it may be under way. */
 void rp_io_close_fd(struct rp_io *io, uint64_t tag, int fd);
 
+/* Close a file, and let the page cache forget what it has of it (POSIX_FADV_DONTNEED). */
+void rp_io_forget_and_close_fd(struct rp_io *io, uint64_t tag, int fd);
+
 /* Close a socket although requests of it are under way: only before rp_io_close. */
 void rp_io_abandon_fd(struct rp_io *io, int fd);
 

@@ -375,6 +375,16 @@ void rp_io_close_fd(struct rp_io *io, uint64_t tag, int fd)
     PREPARE(io, tag, io_uring_prep_close, fd);
 }
 
+void rp_io_forget_and_close_fd(struct rp_io *io, uint64_t tag, int fd)
+{
+    struct io_uring_sqe *sqe = get_sqe(io, TAG_NOBODY);
+    io_uring_prep_fadvise(sqe, fd, 0, 0, POSIX_FADV_DONTNEED);
+    io_uring_sqe_set_data64(sqe, TAG_NOBODY);
+    /* A hard link: it is closed whatever comes of the advice. */
+    sqe->flags |= IOSQE_IO_HARDLINK;
+    rp_io_close_fd(io, tag, fd);
+}
+
 void rp_io_abandon_fd(struct rp_io *io, int fd)
 {
     (void)io;

@@ -115,8 +115,7 @@ static size_t escape_text(const uint8_t *character, size_t len, char *out)
 static size_t escape_json(const uint8_t *character, size_t len, char *out)
 {
     if (len == 0) {
-        memcpy(out, "\\ufffd", 6);
-        return 6;
+        return (size_t)snprintf(out, 7, "\\ufffd"); /* always 6 octets */
     }
     if (character[0] == '"' || character[0] == '\\') {
         out[0] = '\\';
@@ -274,10 +273,14 @@ int rp_log_open(const struct rp_config *config)
 {
     int to = STDERR_FILENO;
     if (config->log_file[0] != '\0') {
-        int fd = open_file(config->log_file);
-        int result = fd < 0 ? fd : install(fd);
-        if (result != 0) {
-            return result;
+        /* The same file stays open: after a change of user it might not open again, and a
+         * reload must not fail for that. */
+        if (strcmp(config->log_file, file_path) != 0) {
+            int fd = open_file(config->log_file);
+            int result = fd < 0 ? fd : install(fd);
+            if (result != 0) {
+                return result;
+            }
         }
         to = file_fd;
     }

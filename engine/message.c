@@ -128,6 +128,66 @@ void rp_slices_take(struct rp_message_store *store,
     }
 }
 
+/* Take the first octets of a list, `room` at most, to `place`; answers how many. */
+static uint32_t take_octets(struct rp_message_store *store,
+                            struct rp_slices *slices,
+                            uint8_t *place,
+                            uint32_t room)
+{
+    uint32_t index = slices->first;
+    struct rp_slice *slice = rp_slice_at(store, index);
+    uint32_t part = slice->len < room ? slice->len : room;
+    memcpy(place, rp_bufpool_ptr(&store->buffers, slice->buffer) + slice->off, part);
+    slice->off += part;
+    slice->len -= part;
+    slices->len -= part;
+    if (slice->len == 0) {
+        slices->first = slice->next;
+        slices->count--;
+        rp_bufpool_release(&store->buffers, slice->buffer);
+        rp_pool_give(&store->slices, index);
+        if (slices->first == RP_NONE) {
+            *slices = RP_SLICES_EMPTY;
+        }
+    }
+    return part;
+}
+
+bool rp_slices_take_aligned(struct rp_message_store *store,
+                            struct rp_slices *slices,
+                            uint64_t len,
+                            struct rp_slices *to)
+{
+    assert(to->first == RP_NONE && len > 0 && len <= slices->len);
+    uint64_t count = (len + RP_BUFFER_SIZE - 1) / RP_BUFFER_SIZE;
+    if (rp_pool_free_count(&store->buffers.pool) < count ||
+        rp_pool_free_count(&store->slices) < count) {
+        return false;
+    }
+    rp_stats_add(&store->stats->body_bytes_copied, len);
+    while (len > 0) {
+        uint32_t index = rp_pool_take(&store->slices);
+        uint32_t buffer = rp_bufpool_take(&store->buffers);
+        uint32_t room = len < RP_BUFFER_SIZE ? (uint32_t)len : RP_BUFFER_SIZE;
+        uint8_t *place = rp_bufpool_ptr(&store->buffers, buffer);
+        for (uint32_t filled = 0; filled < room;) {
+            filled += take_octets(store, slices, place + filled, room - filled);
+        }
+        *rp_slice_at(store, index) =
+            (struct rp_slice){.buffer = buffer, .len = room, .next = RP_NONE};
+        if (to->last == RP_NONE) {
+            to->first = index;
+        } else {
+            rp_slice_at(store, to->last)->next = index;
+        }
+        to->last = index;
+        to->count++;
+        to->len += room;
+        len -= room;
+    }
+    return true;
+}
+
 void rp_message_drop(struct rp_message_store *store, uint32_t index)
 {
     struct rp_message *message = rp_message_at(store, index);

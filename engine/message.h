@@ -114,6 +114,16 @@ void rp_slices_take(struct rp_message_store *store,
                     uint32_t max,
                     struct rp_slices *to);
 
+/*
+ * Move the first `len` octets into buffers of their own, one behind the other from the start of
+ * each, as the empty list `to`: direct I/O asks for that alignment. False: there are not enough
+ * buffers, and nothing was done.
+ */
+bool rp_slices_take_aligned(struct rp_message_store *store,
+                            struct rp_slices *slices,
+                            uint64_t len,
+                            struct rp_slices *to);
+
 /* The iovecs of a list, `count` of them. */
 void rp_slices_iov(const struct rp_message_store *store,
                    const struct rp_slices *slices,

@@ -11,6 +11,7 @@
 #define SEGMENT_H
 
 #include "io.h"
+#include "limits.h"
 #include "spool/rp_spool_format.h"
 
 #include <stdbool.h>
@@ -54,6 +55,8 @@ struct rp_segment_maker {
     /* A full one, on its way out. */
     uint32_t retire_pending;
     struct rp_segment retiring;
+    int cached_fds[RP_SEGMENTS_CACHED]; /* those retired last, still in the page cache */
+    uint64_t retired_count;
 };
 
 void rp_segment_maker_init(struct rp_segment_maker *maker,
@@ -70,6 +73,9 @@ uint64_t rp_segment_maker_retry_ns(const struct rp_segment_maker *maker);
 
 /* A completion of RP_OP_SEGMENT. */
 void rp_segment_maker_step(struct rp_segment_maker *maker, int32_t res);
+
+/* Direct I/O on a file, on or off. Only a wish: not all file systems have it. */
+void rp_segment_set_direct(int fd, bool is_on);
 
 /* Step is READY: take it; the next one can be started. */
 struct rp_segment rp_segment_maker_take(struct rp_segment_maker *maker);

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <sched.h>
@@ -18,8 +19,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Descriptors that connections may not use up: of the process, and of each worker (segments,
+ * their indexes and directories, big bodies being written). */
+#define FILES_RESERVED        32
+#define FILES_RESERVED_WORKER 64
 
 /* A snapshot of the configuration: workers and sessions may refer to it until the end. */
 struct snapshot {
@@ -138,7 +145,12 @@ static int open_worker(struct rp_server *server, uint32_t index, char *error, si
         listeners[i] = (struct rp_worker_listener){.fd = server->listeners[i].fds[index],
                                                    .name = server->listeners[i].name};
     }
+    struct rlimit files = {.rlim_cur = 1024};
+    (void)getrlimit(RLIMIT_NOFILE, &files); /* cannot fail for this resource */
+    rlim_t reserve = FILES_RESERVED + FILES_RESERVED_WORKER * server->worker_count;
+    rlim_t most = files.rlim_cur > 2 * reserve ? files.rlim_cur - reserve : files.rlim_cur / 2;
     struct rp_worker_options options = {
+        .fd_limit = most < INT_MAX ? (int)most : 0,
         .config = &server->configs->config,
         .dir = &server->dir,
         .lane = index,

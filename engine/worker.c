@@ -58,6 +58,7 @@ int rp_worker_open(const struct rp_worker_options *options,
     worker->config = options->config;
     worker->dir = options->dir;
     worker->lane_number = options->lane;
+    worker->fd_limit = options->fd_limit;
     worker->accept_retry_ns = UINT64_MAX;
     struct rp_io_options io_options = {.request_count = RP_RING_REQUESTS,
                                        .buffer_count = RP_BUFFERS_LENT,
@@ -138,9 +139,10 @@ const struct rp_stats *rp_worker_stats(const struct rp_worker *worker)
     return &worker->stats;
 }
 
+static const struct rp_reply shutting_down = {421, "4.3.2", "Service shutting down"};
+
 static void begin_drain(struct rp_worker *worker)
 {
-    static const struct rp_reply shutting_down = {421, "4.3.2", "Service shutting down"};
     if (worker->is_draining) {
         return;
     }
@@ -151,12 +153,28 @@ static void begin_drain(struct rp_worker *worker)
         if (worker->ports[i].is_armed) {
             rp_io_cancel(worker->io, rp_op_tag(RP_OP_ACCEPT, i));
         }
+        /* It listens no more: who connects now is refused, and goes elsewhere. */
+        rp_io_shutdown(worker->io, rp_op_tag(RP_OP_IGNORE, 0), worker->ports[i].fd, SHUT_RD);
     }
     for (uint32_t i = 0; i < worker->conns.pool.fresh; i++) {
         const struct rp_conn *conn = rp_conn_at(&worker->conns, i);
         if (conn->state == RP_CONN_OPEN && rp_conn_is_idle(conn)) {
             rp_conn_dismiss(worker, i, &shutting_down);
         }
+    }
+}
+
+/* drain_timeout is over: a last word to those that are not through, and a moment for it. */
+static void end_drain(struct rp_worker *worker)
+{
+    if (worker->is_drain_over) {
+        worker->is_stopping = true;
+        return;
+    }
+    worker->is_drain_over = true;
+    worker->drain_end_ns += RP_LINGER_NS;
+    for (uint32_t i = 0; i < worker->conns.pool.fresh; i++) {
+        rp_conn_dismiss(worker, i, &shutting_down);
     }
 }
 
@@ -193,7 +211,8 @@ static void on_accept(struct rp_worker *worker, const struct rp_io_completion *c
     worker->ports[port].is_armed = completion->has_more;
     if (completion->res >= 0) {
         rp_conn_accept(worker, port, completion->res);
-    } else if (completion->res != -ECANCELED && completion->res != -ECONNABORTED) {
+    } else if (!worker->is_draining && completion->res != -ECANCELED &&
+               completion->res != -ECONNABORTED) {
         rp_log(RP_CONFIG_LOG_WARNING, "cannot accept on %s: %s", worker->ports[port].name,
                strerror(-completion->res));
     }
@@ -229,7 +248,7 @@ static void dispatch(struct rp_worker *worker, const struct rp_io_completion *co
     case RP_OP_BIG_DIR: rp_big_completed(worker, completion->tag, res); break;
     case RP_OP_ORDER: on_order(worker, (enum rp_worker_order)slot); break;
     case RP_OP_IGNORE: break;
-    case RP_OP_COUNT: assert(!"no operation");
+    case RP_OP_COUNT: assert(false && "no operation");
     }
 }
 
@@ -272,7 +291,7 @@ static void mind_timers(struct rp_worker *worker)
         rp_segment_maker_start(&worker->lane.maker);
     }
     if (worker->is_draining && now_ns >= worker->drain_end_ns) {
-        worker->is_stopping = true;
+        end_drain(worker);
     }
 }
 

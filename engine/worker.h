@@ -32,6 +32,8 @@ struct rp_worker_options {
     uint32_t worker_count;          /* memory is divided by it */
     const struct rp_worker_listener *listeners;
     uint32_t listener_count;
+    int fd_limit; /* a connection with this descriptor or a greater one is refused, so that some are
+                     left for the spool's files; 0: no limit */
 };
 
 /* What a worker can be told, with the value that goes along. */

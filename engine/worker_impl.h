@@ -44,7 +44,10 @@ struct rp_worker {
     uint64_t disk_checked_ns;
     bool is_disk_full;
 
+    int fd_limit; /* as in the options */
+
     bool is_draining;
+    bool is_drain_over;
     bool is_stopping;
     uint64_t drain_end_ns;
 

@@ -135,6 +135,21 @@ ALWAYS_INLINE bool pace_may_run(const struct pace *pace, size_t len)
            pace->at + RUN_LEN - pace->line_base <= pace->line_max;
 }
 
+/*
+ * Walk over a run if it is ordinary, and answer whether it is; no other is tried inside of
+ * one that is not. line_base becomes a lower bound.
+ */
+ALWAYS_INLINE bool pace_run(struct pace *pace, bool is_ordinary)
+{
+    if (!is_ordinary) {
+        pace->run_from = pace->at + RUN_LEN;
+        return false;
+    }
+    pace->line_base = pace->at;
+    pace->at += RUN_LEN;
+    return true;
+}
+
 /* Fewer octets than a block, with zeros to fill it: a zero is like any other octet here. */
 static const uint8_t *fill_block(uint8_t block[BLOCK_LEN], const uint8_t *rest, size_t len)
 {
@@ -156,13 +171,9 @@ static const uint8_t *fill_block(uint8_t block[BLOCK_LEN], const uint8_t *rest, 
             struct pace pace = pace_begin(walk);                                          \
             while (len - pace.at >= BLOCK_LEN) {                                          \
                 size_t run_begin = pace.at;                                               \
-                while (pace_may_run(&pace, len)) {                                        \
-                    if (!is_ordinary(octets + pace.at)) {                                 \
-                        pace.run_from = pace.at + RUN_LEN;                                \
-                        break;                                                            \
-                    }                                                                     \
-                    pace.line_base = pace.at;                                             \
-                    pace.at += RUN_LEN;                                                   \
+                while (pace_may_run(&pace, len) &&                                        \
+                       pace_run(&pace, is_ordinary(octets + pace.at))) {                  \
+                    continue;                                                             \
                 }                                                                         \
                 if (pace.at > run_begin) {                                                \
                     size_t block = pace.at - BLOCK_LEN;                                   \

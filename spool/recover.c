@@ -165,14 +165,14 @@ static bool advance(struct rp_recover *recover, struct rp_recover_found *found)
         recover->off += record->total_len;
         break;
     case CLOSE:
+        set_next(recover, record->sequence, record->sequence);
+        recover->mode = FOLLOWING;
         *found = (struct rp_recover_found){
             .kind = RP_RECOVER_DAMAGE,
             .from = is_searching ? recover->place : off,
             .to = off,
-            .sequence = record->sequence,
+            .sequence = recover->next,
         };
-        set_next(recover, record->sequence, record->sequence);
-        recover->mode = FOLLOWING;
         return true;
     case TAKE:
         found->kind = RP_RECOVER_MESSAGE;

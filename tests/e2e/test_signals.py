@@ -32,7 +32,6 @@ class Drain(harness.Case):
         clients = [daemon.client() for _ in range(10)]
         for client in clients[:5]:
             client.ehlo()
-        clients[0].expect("MAIL FROM:<a@example.org>", "250")
         daemon.signal(signal.SIGTERM)
         for client in clients:
             self.assertRegex(client.reply(), "^421 4")
@@ -51,7 +50,7 @@ class Drain(harness.Case):
             while not refused:
                 self.assertLess(time.monotonic(), deadline)
                 try:
-                    with harness.Client(daemon.port, greeting=False) as late:
+                    with harness.Client(daemon.port, greeting=False, timeout=5) as late:
                         refused = late.rest()[:3] in (b"", b"421")
                 except ConnectionRefusedError:
                     refused = True
@@ -75,6 +74,33 @@ class Drain(harness.Case):
             self.assertTrue(client.is_closed())
         self.check_end(daemon)
         self.assertEqual(daemon.spool.cat(ident), b"first half\r\nsecond half\r\n")
+
+    def test_open_transaction_is_finished(self):
+        """Between MAIL and DATA a session is not idle."""
+        daemon = self.make_started()
+        with daemon.client() as client:
+            client.ehlo()
+            client.expect("MAIL FROM:<a@example.org>", "250")
+            daemon.signal(signal.SIGTERM)
+            time.sleep(0.3)
+            client.expect("RCPT TO:<b@example.com>", "250")
+            client.expect("DATA", "354")
+            client.send(b"late\r\n.\r\n")
+            ident = harness.queued_id(client.reply())
+            self.assertRegex(client.reply(), "^421 4")
+        self.check_end(daemon)
+        self.assertEqual(daemon.spool.cat(ident), b"late\r\n")
+
+    def test_open_transaction_at_the_end(self):
+        """Who has not finished when drain_timeout ends is told so."""
+        daemon = self.make_started(drain_timeout="500ms")
+        with daemon.client() as client:
+            client.ehlo()
+            client.expect("MAIL FROM:<a@example.org>", "250")
+            daemon.signal(signal.SIGTERM)
+            self.assertRegex(client.reply(), "^421 4")
+            self.assertTrue(client.is_closed())
+        self.check_end(daemon)
 
     def test_drain_has_an_end(self):
         """A body that never ends is cut after drain_timeout; the status is 0 all the same."""

@@ -16,6 +16,11 @@ import time
 
 import harness
 
+try:
+    import xxhash
+except ImportError:
+    xxhash = None
+
 MIB = 1 << 20
 
 
@@ -269,7 +274,9 @@ class Refusals(harness.Case):
         self.assertEqual(daemon.spool.cat(ident), b"x\r\n")
 
     def test_newer_version(self):
-        """A version field beyond ours, with a right hash or not, is never touched."""
+        """A whole spool.meta of a version beyond ours is refused and left as it is."""
+        if xxhash is None:
+            self.skipTest("no python3-xxhash here")
         daemon = self.make().start()
         daemon.deliver(b"x\r\n")
         daemon.stop()
@@ -277,6 +284,7 @@ class Refusals(harness.Case):
         with open(path, "r+b") as meta:
             octets = bytearray(meta.read())
             octets[16:20] = (99).to_bytes(4, "little")
+            octets[:8] = xxhash.xxh3_64_intdigest(bytes(octets[8:])).to_bytes(8, "little")
             meta.seek(0)
             meta.write(octets)
         self.refused("version")
@@ -331,7 +339,7 @@ class Settings(harness.Case):
         self.assertEqual(sorted(daemon.spool.ids()), sorted(ids))
 
     def test_min_free(self):
-        daemon = self.start({"spool.min_free": "100%"})
+        daemon = self.start({"spool.min_free": "1000000gb"})
         with daemon.client() as client:
             client.ehlo()
             for _ in range(3):

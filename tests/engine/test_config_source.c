@@ -84,12 +84,13 @@ static void test_good_rows(void)
         char error[ERROR_LEN] = "";
         struct rp_config_source source;
         int result = rp_config_source_take(&source, "name", good[i][0], error, sizeof(error));
-        if (result != 0 || strcmp(source.text, good[i][1]) != 0) {
-            printf("\n%s\n->\n%s%s\n", good[i][0], result == 0 ? source.text : "", error);
+        const char *made = result == 0 ? source.text : NULL;
+        if (made == NULL || strcmp(made, good[i][1]) != 0) {
+            printf("\n%s\n->\n%s%s\n", good[i][0], made == NULL ? "" : made, error);
             CU_FAIL("a row");
         }
-        if (result == 0) {
-            CU_ASSERT_EQUAL(strlen(source.text), source.text_len);
+        if (made != NULL) {
+            CU_ASSERT_EQUAL(strlen(made), source.text_len);
             rp_config_source_close(&source);
         }
         CU_ASSERT_PTR_NULL(source.text);
@@ -133,7 +134,8 @@ static void write_file(const char *name, const void *data, size_t len)
 {
     char path[256];
     (void)snprintf(path, sizeof(path), "%s/%s", work, name); /* short names */
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    (void)unlink(path); /* truncating instead makes some file systems wait for the disk */
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
     CU_ASSERT_FATAL(fd >= 0);
     CU_ASSERT_FATAL(write(fd, data, len) == (ssize_t)len);
     (void)close(fd);
@@ -172,8 +174,9 @@ static void test_includes(void)
     write_file("sub/one", one, sizeof(one) - 1);
     write_file("two", two, sizeof(two) - 1);
     CU_ASSERT_EQUAL_FATAL(read_source(&source, "top", error), 0);
-    CU_ASSERT_STRING_EQUAL(source.text, "a = 1;\n\none = 1;\n\n \n two = 2;\n\n\none2 = 2;\n"
-                                        " b = 2;\n\t\n \n two = 2;\n\n\nc = 3;\n");
+    static const char wanted[] = "a = 1;\n\none = 1;\n\n \n two = 2;\n\n\none2 = 2;\n"
+                                 " b = 2;\n\t\n \n two = 2;\n\n\nc = 3;\n";
+    CU_ASSERT(source.text != NULL && strcmp(source.text, wanted) == 0);
     CU_ASSERT(place_is(&source, 1, "top", 1));
     CU_ASSERT(place_is(&source, 3, "sub/one", 1));
     CU_ASSERT(place_is(&source, 6, "sub/../two", 2));

@@ -206,7 +206,8 @@ static void test_short_texts(void)
 {
     static const char symbols[] = "09kKmgbsinhd% -.";
     char text[5] = {0};
-    size_t total = (sizeof(symbols)) * sizeof(symbols) * sizeof(symbols) * sizeof(symbols);
+    const size_t count = sizeof(symbols);
+    size_t total = count * count * count * count;
     for (size_t number = 0; number < total; number++) {
         size_t rest = number;
         for (size_t i = 0; i < 4; i++) {
@@ -308,34 +309,35 @@ static void describe_address(const char *text, char *out, size_t out_len)
 static void test_addresses(void)
 {
     static const char *const addresses[][2] = {
-        {"127.0.0.1:2525",                 "4 127.0.0.1 2525"  },
-        {"0.0.0.0:0",                      "4 0.0.0.0 0"       },
-        {"localhost:65535",                "4 127.0.0.1 65535" },
-        {"*:25",                           "6 :: 25"           },
-        {"[::1]:25",                       "6 ::1 25"          },
-        {"[2001:db8::5]:25",               "6 2001:db8::5 25"  },
-        {"[fe80::1%lo]:25",                "6 fe80::1 25 zone" },
-        {"[fe80::1%no-such-if]:25",        "malformed"         },
-        {"unix:/run/x,y.sock",             "unix /run/x,y.sock"},
-        {"unix:relative",                  "unix relative"     },
-        {"unix:",                          "malformed"         },
-        {"127.0.0.1",                      "malformed"         },
-        {"127.0.0.1:",                     "malformed"         },
-        {"127.0.0.1:65536",                "huge"              },
-        {"127.0.0.1:000025",               "huge"              },
-        {"127.0.0.1:99999999999999999999", "huge"              },
-        {"127.0.0.1:-1",                   "malformed"         },
-        {"127.0.0.1:25x",                  "malformed"         },
-        {"127.1:25",                       "malformed"         },
-        {"256.0.0.1:25",                   "malformed"         },
-        {"::1:25",                         "malformed"         },
-        {"[::1]",                          "malformed"         },
-        {"[]:25",                          "malformed"         },
-        {"[:25",                           "malformed"         },
-        {"[127.0.0.1]:25",                 "malformed"         },
-        {"mx.example.org:25",              "malformed"         },
-        {":25",                            "malformed"         },
-        {"",                               "malformed"         },
+        {"127.0.0.1:2525",                                        "4 127.0.0.1 2525"  },
+        {"0.0.0.0:0",                                             "4 0.0.0.0 0"       },
+        {"localhost:65535",                                       "4 127.0.0.1 65535" },
+        {"*:25",                                                  "6 :: 25"           },
+        {"[::1]:25",                                              "6 ::1 25"          },
+        {"[2001:db8::5]:25",                                      "6 2001:db8::5 25"  },
+        {"[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535",
+         "6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535"                            },
+        {"[fe80::1%lo]:25",                                       "malformed"         },
+        {"unix:/run/x,y.sock",                                    "unix /run/x,y.sock"},
+        {"unix:relative",                                         "unix relative"     },
+        {"unix:",                                                 "malformed"         },
+        {"127.0.0.1",                                             "malformed"         },
+        {"127.0.0.1:",                                            "malformed"         },
+        {"127.0.0.1:65536",                                       "huge"              },
+        {"127.0.0.1:000025",                                      "huge"              },
+        {"127.0.0.1:99999999999999999999",                        "huge"              },
+        {"127.0.0.1:-1",                                          "malformed"         },
+        {"127.0.0.1:25x",                                         "malformed"         },
+        {"127.1:25",                                              "malformed"         },
+        {"256.0.0.1:25",                                          "malformed"         },
+        {"::1:25",                                                "malformed"         },
+        {"[::1]",                                                 "malformed"         },
+        {"[]:25",                                                 "malformed"         },
+        {"[:25",                                                  "malformed"         },
+        {"[127.0.0.1]:25",                                        "malformed"         },
+        {"mx.example.org:25",                                     "malformed"         },
+        {":25",                                                   "malformed"         },
+        {"",                                                      "malformed"         },
     };
     char text[256];
     for (size_t i = 0; i < COUNT(addresses); i++) {

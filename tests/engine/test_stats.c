@@ -22,6 +22,12 @@ static const char *const fields[] = {
 };
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
 
+static const char *const helps[] = {
+#define X(field, name, help) help,
+    RP_STATS(X)
+#undef X
+};
+
 static void test_values(void)
 {
     uint64_t value = 1000;
@@ -60,6 +66,7 @@ static void test_names(void)
         bool is_total = strcmp(name + 3 + field_len, "_total") == 0;
         CU_ASSERT(is_total || strcmp(fields[i], "connections_open") == 0);
         const char *help = rp_stats_help(i);
+        CU_ASSERT_STRING_EQUAL(help, helps[i]);
         CU_ASSERT(strlen(help) > 0 && strpbrk(help, "\n\\") == NULL);
         for (size_t j = 0; j < i; j++) {
             CU_ASSERT_STRING_NOT_EQUAL(name, rp_stats_name(j));

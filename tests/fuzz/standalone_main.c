@@ -158,7 +158,7 @@ static bool replay_folder(struct replay *replay, const char *path)
     }
     bool is_good = true;
     for (int i = 0; i < count; i++) {
-        char name[4096];
+        char name[2048];
         int len = snprintf(name, sizeof(name), "%s/%s", path, entries[i]->d_name);
         is_good &= len > 0 && (size_t)len < sizeof(name) && replay_file(replay, name);
         free(entries[i]);

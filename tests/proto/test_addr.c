@@ -274,12 +274,12 @@ static bool is_untouched(const struct rp_addr *addr)
 
 static void complain(const char *what, const char *text, size_t len, bool strict)
 {
-    fprintf(stderr, "\n%s (seed %llu, strict %d): ", what, (unsigned long long)seed, strict);
+    (void)fprintf(stderr, "\n%s (seed %llu, strict %d): ", what, (unsigned long long)seed, strict);
     for (size_t i = 0; i < len; i++) {
         uint8_t octet = (uint8_t)text[i];
-        fprintf(stderr, octet >= ' ' && octet < 0x7f ? "%c" : "\\x%02x", octet);
+        (void)fprintf(stderr, octet >= ' ' && octet < 0x7f ? "%c" : "\\x%02x", octet);
     }
-    fprintf(stderr, "\n");
+    (void)fprintf(stderr, "\n");
 }
 
 static bool has_high_octet(const char *text)
@@ -596,21 +596,20 @@ static void test_utf8(void)
 {
     static const uint8_t edges[] = {0x00, 'a',  0x7f, 0x80, 0x81, 0x8f, 0x90,
                                     0x91, 0x9f, 0xa0, 0xa1, 0xbf, 0xc0, 0xff};
-    enum {
-        count = sizeof edges
-    };
+    size_t const count = sizeof edges;
     static const char *const around[][2] = {
         {"<",   "@b>"  },
         {"<\"", "\"@b>"},
         {"<a@", ">"    },
         {"<(",  ")a@b>"}
     };
+    random_state = seed;
     for (unsigned first = 0x80; first <= 0xff; first++) {
-        for (size_t number = 0; number < (size_t)count * count * count; number++) {
+        for (size_t number = 0; number < count * count * count; number++) {
             uint8_t octets[4] = {(uint8_t)first, edges[number % count],
                                  edges[number / count % count], edges[number / count / count]};
             /* A shorter sequence comes up once, in each place; the longest in one of them. */
-            size_t len = number < count ? 2 : number < (size_t)count * count ? 3 : 4;
+            size_t len = number < count ? 2 : number < count * count ? 3 : 4;
             for (size_t place = 0; len < 4 && place < 4; place++) {
                 compare_inside(around[place][0], octets, len, around[place][1]);
             }

@@ -20,7 +20,7 @@
 #include <string.h>
 
 #define INPUT_MAX  (256u * 1024)
-#define OUTPUT_MAX (2 * INPUT_MAX)
+#define OUTPUT_MAX ((size_t)2 * INPUT_MAX)
 #define CUTS_MAX   16u
 
 static const enum rp_dot_newline newlines[] = {RP_DOT_REJECT, RP_DOT_NORMALIZE, RP_DOT_KEEP};
@@ -206,15 +206,15 @@ static bool matches(void)
 
 static void print_octets(const char *name, const uint8_t *octets, size_t len)
 {
-    fprintf(stderr, "  %s (%zu): ", name, len);
+    (void)fprintf(stderr, "  %s (%zu): ", name, len);
     for (size_t i = 0; i < len && i < 400; i++) {
         if (octets[i] >= ' ' && octets[i] < 0x7f && octets[i] != '\\') {
-            fprintf(stderr, "%c", octets[i]);
+            (void)fprintf(stderr, "%c", octets[i]);
         } else {
-            fprintf(stderr, "\\x%02x", octets[i]);
+            (void)fprintf(stderr, "\\x%02x", octets[i]);
         }
     }
-    fprintf(stderr, "\n");
+    (void)fprintf(stderr, "\n");
 }
 
 struct subject {
@@ -233,15 +233,15 @@ static bool check(const struct subject *subject, const size_t *cuts, size_t cut_
     if (run(subject->scanner, &dot, subject->in, cuts, cut_count) && matches()) {
         return true;
     }
-    fprintf(stderr,
-            "\nseed %llu, mode %d, scanner %s, line_max %u, cuts:", (unsigned long long)seed,
-            (int)subject->newline, scanner_names[subject->scanner], subject->line_max);
+    (void)fprintf(stderr,
+                  "\nseed %llu, mode %d, scanner %s, line_max %u, cuts:", (unsigned long long)seed,
+                  (int)subject->newline, scanner_names[subject->scanner], subject->line_max);
     for (size_t i = 0; i < cut_count; i++) {
-        fprintf(stderr, " %zu", cuts[i]);
+        (void)fprintf(stderr, " %zu", cuts[i]);
     }
-    fprintf(stderr, "\n  end %d (%d), bare %d (%d), long %d (%d), consumed %zu (%zu)\n",
-            actual.has_end, expected.has_end, actual.has_bare, expected.has_bare,
-            actual.has_long_line, expected.has_long_line, actual.consumed, expected.consumed);
+    (void)fprintf(stderr, "\n  end %d (%d), bare %d (%d), long %d (%d), consumed %zu (%zu)\n",
+                  actual.has_end, expected.has_end, actual.has_bare, expected.has_bare,
+                  actual.has_long_line, expected.has_long_line, actual.consumed, expected.consumed);
     print_octets("input", subject->in, subject->len);
     print_octets("body", actual.body, actual.body_len);
     print_octets("expected", expected.body, expected.body_len);

@@ -80,9 +80,10 @@ static void compare(const struct rp_dot_walk *begin, const uint8_t *octets, size
         struct rp_dot_walk walk = *begin;
         size_t walked = scan(&walk, in);
         if (walked != expected_len || !is_same(&walk, &expected)) {
-            fprintf(stderr, "\nseed %llu, scanner %d: walked %zu (%zu) of %zu, line %llu (%llu)\n",
-                    (unsigned long long)seed, s, walked, expected_len, len,
-                    (unsigned long long)walk.line_len, (unsigned long long)expected.line_len);
+            (void)fprintf(stderr,
+                          "\nseed %llu, scanner %d: walked %zu (%zu) of %zu, line %llu (%llu)\n",
+                          (unsigned long long)seed, s, walked, expected_len, len,
+                          (unsigned long long)walk.line_len, (unsigned long long)expected.line_len);
             CU_FAIL_FATAL("a scanner differs from the slow walk");
         }
     }

@@ -21,7 +21,7 @@
 #define RECORDS_MAX 400u
 #define CAP         RP_SPOOL_INDEX_CAP(SIZE)
 
-static const uint8_t identity[16] = "recover's spool";
+static const uint8_t identity[16] = "recover's spool.";
 
 /* ---- a segment and the truth about it ---- */
 
@@ -371,21 +371,29 @@ static void damage(const struct truth *truth, uint8_t *damaged, size_t *len, uin
     uint64_t rest = truth->used - sector;
     uint64_t sectors = 1 + test_random(random) % 20;
     uint64_t part = sectors * SECTOR < rest ? sectors * SECTOR : rest;
-    switch (test_random(random) % 5) {
+    switch (test_random(random) % 4) {
     case 0: damaged[at] ^= (uint8_t)(1u << test_random(random) % 8); break;
     case 1: memset(damaged + sector, 0, part); break;
     case 2: memset(damaged + sector, (int)(test_random(random) % 256), part); break;
-    case 3: *len = (size_t)(at < *len ? at : *len); break;
-    default: { /* another place's octets: whole records where none should be */
-        uint64_t from = RP_SPOOL_BLOCK + test_random(random) % (truth->used - RP_SPOOL_BLOCK);
-        from = from / RP_SPOOL_ALIGN * RP_SPOOL_ALIGN;
-        part = part < truth->used - from ? part : truth->used - from;
-        /* Only earlier octets: no write leaves a record where it has never been written. */
-        if (from < sector && from + part <= sector) {
-            memmove(damaged + sector, truth->image + from, part);
-        }
-        break;
+    default: *len = (size_t)(at < *len ? at : *len); break;
     }
+}
+
+/*
+ * Earlier octets once more at a later place: whole records, in order or not, where they do not
+ * belong. Without other damage the first ones are whole, so these count for nothing.
+ */
+static void copy_records(const struct truth *truth, uint8_t *damaged, uint64_t *random)
+{
+    uint64_t blocks = truth->used / RP_SPOOL_ALIGN;
+    uint64_t first = RP_SPOOL_BLOCK / RP_SPOOL_ALIGN;
+    uint64_t to = first + test_random(random) % (blocks - first);
+    uint64_t from = first + test_random(random) % (blocks - first);
+    uint64_t count = 1 + test_random(random) % 200;
+    count = count < blocks - to ? count : blocks - to;
+    if (from + count <= to) {
+        memcpy(damaged + to * RP_SPOOL_ALIGN, truth->image + from * RP_SPOOL_ALIGN,
+               count * RP_SPOOL_ALIGN);
     }
 }
 
@@ -401,10 +409,15 @@ static void test_random_damage(void)
         assert(damaged != NULL);
         memcpy(damaged, truth.image, SIZE);
         size_t len = (size_t)truth.used;
-        for (uint64_t i = test_random(&random) % 4; i > 0; i--) {
+        bool is_copy = test_random(&random) % 5 == 0;
+        for (uint64_t i = test_random(&random) % 4; !is_copy && i > 0; i--) {
             damage(&truth, damaged, &len, &random);
         }
-        uint64_t limit = truth.limit - test_random(&random) % 2;
+        /* A copied void record would be counted twice: then there are none. */
+        uint64_t limit = is_copy ? RP_FORMAT_SEQUENCE_NONE : truth.limit - test_random(&random) % 2;
+        if (is_copy) {
+            copy_records(&truth, damaged, &random);
+        }
         limit = limit > truth.first_sequence ? limit : truth.first_sequence;
         uint64_t known_end = test_random(&random) % 2 == 0 ? limit : RP_FORMAT_SEQUENCE_NONE;
         if (!compare(&truth, damaged, len, limit, known_end)) {

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * test_lane.c - group commit: a 250 means committed, a 4xx means void, else silence.
+ *
+ * Goal: no reply before the commit's completion; messages that come meanwhile are the next
+ * batch; a batch that failed is refused only when the next segment's header has voided it, and
+ * if that fails, too, nobody is told anything; the numbers in the spool agree. Method: a worker
+ * on fake_io, whose writes the test ends one by one; recovery says what the disk holds.
+ */
+#include "fake_worker.h"
+#include "tests/tools/suite.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define HELLO    "EHLO client.test\r\n"
+#define ENVELOPE "MAIL FROM:<a@test>\r\nRCPT TO:<b@test>\r\nDATA\r\n"
+#define MESSAGE  ENVELOPE "Subject: x\r\n\r\ntext\r\n.\r\n"
+#define HOLD     (1u << FAKE_WRITE)
+
+static struct fake_worker fake;
+
+static const struct rp_lane *lane(void)
+{
+    return &fake.worker->lane;
+}
+
+static uint64_t tail(void)
+{
+    return fake.dir.doorbell->lanes[0].tail;
+}
+
+static struct fake_request *commit(void)
+{
+    return fake_find_tag(rp_op_tag(RP_OP_COMMIT, 0));
+}
+
+/* Open a worker whose first segment is ready, with a client that has said EHLO. */
+static int begin(void (*tweak)(struct rp_config *))
+{
+    fake_worker_open(&fake, tweak);
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL_FATAL(lane()->maker.step, RP_SEGMENT_READY);
+    int fd = fake_worker_connect(&fake);
+    CU_ASSERT(strstr(fake_worker_talk(&fake, fd, HELLO), "250") != NULL);
+    return fd;
+}
+
+static void remove_indexes(void)
+{
+    char path[256];
+    for (unsigned number = 1; number < 40; number++) {
+        (void)snprintf(path, sizeof(path), "%s/lane-000/" RP_SPOOL_INDEX_FORMAT, fake.path,
+                       (unsigned long long)number);
+        (void)unlink(path); /* most are not there */
+    }
+}
+
+/* Close everything; so many messages are in the spool, so many are void. */
+static void end(uint64_t messages, uint64_t void_records)
+{
+    struct rp_spooldir_report report;
+    fake_worker_end(&fake);
+    CU_ASSERT_EQUAL(fake_open_sockets(), 0);
+    fake_worker_recover(&fake, &report);
+    CU_ASSERT_EQUAL(report.messages, messages);
+    CU_ASSERT_EQUAL(report.damaged, 0);
+    remove_indexes(); /* as after a crash: the segments alone must say the same */
+    fake_worker_recover(&fake, &report);
+    CU_ASSERT_EQUAL(report.messages, messages);
+    CU_ASSERT_EQUAL(report.void_records, void_records);
+    CU_ASSERT_EQUAL(report.damaged, 0);
+    fake_worker_remove(&fake);
+}
+
+static size_t count_in(const char *text, const char *what)
+{
+    size_t count = 0;
+    for (const char *at = strstr(text, what); at != NULL; at = strstr(at + 1, what)) {
+        count++;
+    }
+    return count;
+}
+
+/* ---- good commits ---- */
+
+static void test_reply_after_commit(void)
+{
+    int fd = begin(NULL);
+    fake.held = HOLD;
+    const char *sent = fake_worker_talk(&fake, fd, MESSAGE);
+    CU_ASSERT(strstr(sent, "354") != NULL && strstr(sent, "queued") == NULL);
+    CU_ASSERT_EQUAL(tail(), 0);
+    struct fake_request *request = commit();
+    CU_ASSERT_PTR_NOT_NULL_FATAL(request);
+    CU_ASSERT(request->is_durable && request->off == 0 && request->len % RP_SPOOL_BLOCK == 0);
+    (void)fake_perform(request);
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(tail(), 1);
+    sent = fake_sent_take(fd);
+    CU_ASSERT_EQUAL(strncmp(sent, "250 2.0.0 OK queued as 000-0000000001-", 38), 0);
+    CU_ASSERT(fake_worker_is_clean(&fake));
+    CU_ASSERT_EQUAL(fake_state()->wakes, 0); /* nobody waits */
+    fake.dir.doorbell->waiters = 1;
+    fake.held = 0;
+    CU_ASSERT_EQUAL(count_in(fake_worker_talk(&fake, fd, MESSAGE), "queued"), 1);
+    CU_ASSERT_EQUAL(fake_state()->wakes, 1);
+    end(2, 0);
+}
+
+/* What comes while a commit runs is one batch, whoever sent it. */
+static void test_group(void)
+{
+    int first = begin(NULL);
+    int second = fake_worker_connect(&fake);
+    fake.held = HOLD;
+    (void)fake_worker_talk(&fake, second, HELLO);
+    (void)fake_worker_talk(&fake, first, MESSAGE);
+    (void)fake_worker_talk(&fake, first, MESSAGE MESSAGE);
+    (void)fake_worker_talk(&fake, second, MESSAGE MESSAGE);
+    CU_ASSERT_EQUAL(lane()->batch.count, 1);
+    (void)fake_perform(commit());
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(count_in(fake_sent_take(first), "queued"), 1);
+    CU_ASSERT_EQUAL(lane()->batch.count, 4);
+    (void)fake_perform(commit());
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(count_in(fake_sent_take(first), "queued"), 2);
+    CU_ASSERT_EQUAL(count_in(fake_sent_take(second), "queued"), 2);
+    CU_ASSERT_EQUAL(tail(), 5);
+    CU_ASSERT(fake_worker_is_clean(&fake));
+    end(5, 0);
+}
+
+static void test_short_writes(void)
+{
+    static const size_t parts[] = {1, 63, 64, 100, 4095, 4096, 4097};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        int fd = begin(NULL);
+        fake.held = HOLD;
+        (void)fake_worker_talk(&fake, fd, MESSAGE);
+        uint64_t off = 0;
+        for (int writes = 0; commit() != NULL; writes++) {
+            CU_ASSERT_FATAL(writes < 10000);
+            struct fake_request *request = commit();
+            CU_ASSERT(request->off == off && request->is_durable);
+            if (writes == 3) { /* a signal; nothing is lost */
+                fake_finish(request, -EINTR);
+            } else {
+                size_t part = request->len < parts[i] ? (size_t)request->len : parts[i];
+                off += (uint64_t)fake_perform_part(request, part);
+            }
+            CU_ASSERT_EQUAL(tail(), 0);
+            fake_worker_settle(&fake);
+        }
+        CU_ASSERT_EQUAL(count_in(fake_sent_take(fd), "queued"), 1);
+        CU_ASSERT_EQUAL(off % RP_SPOOL_BLOCK, 0);
+        CU_ASSERT(fake_worker_is_clean(&fake));
+        end(1, 0);
+    }
+}
+
+static void no_sync(struct rp_config *config)
+{
+    config->spool_sync = RP_CONFIG_SYNC_NONE;
+}
+
+static void test_sync_none(void)
+{
+    int fd = begin(no_sync);
+    fake.held = HOLD;
+    (void)fake_worker_talk(&fake, fd, MESSAGE);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(commit());
+    CU_ASSERT(!commit()->is_durable);
+    CU_ASSERT_STRING_EQUAL(fake_sent(fd), ""); /* it waits for the write all the same */
+    (void)fake_perform(commit());
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(count_in(fake_sent(fd), "queued"), 1);
+    end(1, 0);
+}
+
+static void discard(struct rp_config *config)
+{
+    config->spool_discard = true;
+}
+
+static void test_discard(void)
+{
+    int fd = begin(discard);
+    CU_ASSERT_EQUAL(count_in(fake_worker_talk(&fake, fd, MESSAGE MESSAGE), "queued"), 2);
+    CU_ASSERT_EQUAL(tail(), 0);
+    CU_ASSERT(!lane()->is_open);
+    CU_ASSERT(fake_worker_is_clean(&fake));
+    end(0, 0);
+}
+
+/* The client goes away while its message is written: it is in the spool, told to nobody, and
+ * whoever has the slot next hears nothing of it. */
+static void test_client_gone(void)
+{
+    int fd = begin(NULL);
+    fake.held = HOLD;
+    (void)fake_worker_talk(&fake, fd, MESSAGE);
+    uint32_t slot = fake_worker_conn(&fake, fd);
+    fake_break(fd);
+    fake_worker_settle(&fake);
+    CU_ASSERT(fake_is_closed(fd));
+    int next = fake_worker_connect(&fake);
+    CU_ASSERT_EQUAL(fake_worker_conn(&fake, next), slot);
+    (void)fake_worker_talk(&fake, next, HELLO);
+    (void)fake_worker_talk(&fake, next, MESSAGE);
+    (void)fake_perform(commit());
+    fake_worker_settle(&fake);
+    CU_ASSERT_STRING_EQUAL(fake_sent_take(next), "");
+    (void)fake_perform(commit());
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(count_in(fake_sent_take(next), "queued"), 1);
+    CU_ASSERT(fake_worker_is_clean(&fake));
+    end(2, 0);
+}
+
+/* ---- failed ones ---- */
+
+/* The write reaches the disk although it is said to have failed: as bad as it gets. */
+static void fail_written(struct fake_request *request, int error)
+{
+    ssize_t written =
+        pwritev(request->fd, request->iov, (int)request->iov_count, (off_t)request->off);
+    CU_ASSERT_EQUAL((uint64_t)written, request->len);
+    fake_finish(request, -error);
+}
+
+/* Let the next segment be prepared, but hold the lane's own writes. */
+static void prepare_next(void)
+{
+    for (int i = 0; i < 1000 && lane()->maker.step != RP_SEGMENT_READY; i++) {
+        struct fake_request *request = fake_find_tag(rp_op_tag(RP_OP_SEGMENT, 0));
+        CU_ASSERT_PTR_NOT_NULL_FATAL(request);
+        (void)fake_perform(request);
+        fake_worker_settle(&fake);
+    }
+}
+
+static void test_abandoned(void)
+{
+    static const struct {
+        int error;
+        const char *reply;
+    } rows[] = {
+        {EIO,    "451 4.3.0"},
+        {ENOSPC, "452 4.3.1"},
+        {EDQUOT, "452 4.3.1"},
+        {EROFS,  "451 4.3.0"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int fd = begin(NULL);
+        CU_ASSERT_EQUAL(count_in(fake_worker_talk(&fake, fd, MESSAGE), "queued"), 1);
+        fake.held = HOLD;
+        (void)fake_worker_talk(&fake, fd, MESSAGE MESSAGE);
+        fail_written(commit(), rows[i].error);
+        prepare_next();
+        fake_worker_settle(&fake);
+        CU_ASSERT_STRING_EQUAL(fake_sent(fd), ""); /* not known to be void yet */
+        CU_ASSERT_EQUAL(lane()->state, RP_LANE_VOIDING);
+        (void)fake_worker_talk(&fake, fd, MESSAGE); /* waits for its turn */
+        struct fake_request *header = commit();
+        CU_ASSERT_PTR_NOT_NULL_FATAL(header);
+        CU_ASSERT(header->off == 0 && header->len == RP_SPOOL_BLOCK && header->is_durable);
+        (void)fake_perform(header);
+        fake_worker_settle(&fake);
+        const char *sent = fake_sent_take(fd);
+        CU_ASSERT_EQUAL(count_in(sent, rows[i].reply), 2);
+        CU_ASSERT_EQUAL(count_in(sent, "queued"), 0);
+        CU_ASSERT_EQUAL(tail(), 1);
+        fake.held = 0;
+        fake_worker_settle(&fake);
+        CU_ASSERT_EQUAL(count_in(fake_sent_take(fd), "queued"), 1);
+        CU_ASSERT_EQUAL(tail(), 2);
+        CU_ASSERT(fake_worker_is_clean(&fake));
+        CU_ASSERT_EQUAL(atomic_load(&fake.worker->stats.segments_abandoned), 1);
+        end(2, 2);
+    }
+}
+
+/* The voiding header fails as well: nobody can know, and so nobody is told anything. */
+static void test_void_fails(void)
+{
+    int fd = begin(NULL);
+    int other = fake_worker_connect(&fake);
+    (void)fake_worker_talk(&fake, other, HELLO);
+    fake.held = HOLD;
+    (void)fake_worker_talk(&fake, fd, MESSAGE);
+    fake_finish(commit(), -EIO);
+    prepare_next();
+    fake_finish(commit(), -EIO);
+    fake_worker_settle(&fake);
+    CU_ASSERT_STRING_EQUAL(fake_sent(fd), "");
+    CU_ASSERT(fake_is_closed(fd));
+    CU_ASSERT(!fake_is_closed(other));
+    fake.held = 0;
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(count_in(fake_worker_talk(&fake, other, MESSAGE), "queued"), 1);
+    CU_ASSERT(fake_worker_is_clean(&fake));
+    end(1, 0);
+}
+
+/* No segment for the header either: the same. */
+static void test_void_without_segment(void)
+{
+    int fd = begin(NULL);
+    fake.held = HOLD;
+    (void)fake_worker_talk(&fake, fd, MESSAGE);
+    struct fake_request *zeros = fake_find_tag(rp_op_tag(RP_OP_SEGMENT, 0));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(zeros); /* of the next segment */
+    fake_finish(commit(), -ENOSPC);
+    fake_worker_settle(&fake);
+    CU_ASSERT(!fake_is_closed(fd)); /* there may be one soon */
+    fake_finish(fake_find_tag(rp_op_tag(RP_OP_SEGMENT, 0)), -ENOSPC);
+    fake_worker_settle(&fake);
+    CU_ASSERT_STRING_EQUAL(fake_sent(fd), "");
+    CU_ASSERT(fake_is_closed(fd));
+    fake.held = 0;
+    int other = fake_worker_connect(&fake);
+    CU_ASSERT_EQUAL(count_in(fake_worker_talk(&fake, other, HELLO MESSAGE), "452 4.3.1"), 1);
+    fake_worker_advance(&fake, RP_SEGMENT_RETRY_NS);
+    CU_ASSERT_EQUAL(count_in(fake_worker_talk(&fake, other, "RSET\r\n" MESSAGE), "queued"), 1);
+    CU_ASSERT(fake_worker_is_clean(&fake));
+    end(1, 0);
+}
+
+/* ---- segments ---- */
+
+/* The first segment is not there yet: messages wait for it, and get their reply. */
+static void test_wait_for_segment(void)
+{
+    fake_worker_open(&fake, NULL);
+    fake.held = HOLD;
+    fake_worker_settle(&fake);
+    int fd = fake_worker_connect(&fake);
+    const char *sent = fake_worker_talk(&fake, fd, HELLO MESSAGE);
+    CU_ASSERT(strstr(sent, "354") != NULL && strstr(sent, "queued") == NULL);
+    fake.held = 0;
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(count_in(fake_sent_take(fd), "queued"), 1);
+    CU_ASSERT(fake_worker_is_clean(&fake));
+    end(1, 0);
+}
+
+/* There is none and there will be none: 452 for who waits, and for who asks at MAIL. */
+static void test_no_segment(void)
+{
+    fake_worker_open(&fake, NULL);
+    fake.held = HOLD;
+    fake_worker_settle(&fake);
+    int fd = fake_worker_connect(&fake);
+    (void)fake_worker_talk(&fake, fd, HELLO MESSAGE MESSAGE);
+    fake_finish(fake_find(FAKE_WRITE), -ENOSPC);
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(count_in(fake_sent_take(fd), "452 4.3.1"), 2);
+    const char *sent = fake_worker_talk(&fake, fd, "MAIL FROM:<a@test>\r\n");
+    CU_ASSERT_EQUAL(count_in(sent, "452 4.3.1"), 1);
+    CU_ASSERT(fake_state()->until_ns <= fake_state()->now_ns + RP_SEGMENT_RETRY_NS);
+    fake.held = 0;
+    fake_worker_advance(&fake, RP_SEGMENT_RETRY_NS);
+    CU_ASSERT_EQUAL(count_in(fake_worker_talk(&fake, fd, MESSAGE), "queued"), 1);
+    CU_ASSERT(fake_worker_is_clean(&fake));
+    end(1, 0);
+}
+
+/* Over many segments, retiring each; with the files of the last one slow to close. */
+static void test_roll_over(void)
+{
+    static char text[210000];
+    size_t len = strlen(ENVELOPE);
+    memcpy(text, ENVELOPE, len);
+    while (len < 200000) {
+        memcpy(text + len, "0123456789 0123456789 0123456789 0123456789 0123456789 0123456\r\n",
+               64);
+        len += 64;
+    }
+    memcpy(text + len, ".\r\n", 4);
+    int fd = begin(NULL);
+    uint64_t total = 0;
+    for (int round = 0; round < 24; round++) {
+        fake.held = round % 3 == 1 ? 1u << FAKE_CLOSE : 0; /* retiring takes its time */
+        size_t queued = count_in(fake_worker_talk(&fake, fd, text), "queued");
+        total += queued;
+        if (queued == 0) {
+            fake.held = 0;
+            fake_worker_settle(&fake);
+            queued = count_in(fake_sent_take(fd), "queued");
+            CU_ASSERT_EQUAL(queued, 1);
+            total += queued;
+        }
+    }
+    fake.held = 0;
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(total, 24);
+    CU_ASSERT_EQUAL(tail(), 24);
+    CU_ASSERT(atomic_load(&fake.worker->stats.segments) >= 5);
+    CU_ASSERT(fake_worker_is_clean(&fake));
+    end(24, 0);
+}
+
+/* Drained: the segment is closed in good order, and recovery has nothing to look for. */
+static void test_finish(void)
+{
+    struct rp_spooldir_report report;
+    int fd = begin(NULL);
+    CU_ASSERT_EQUAL(count_in(fake_worker_talk(&fake, fd, MESSAGE MESSAGE), "queued"), 2);
+    int err = rp_worker_tell(fake.worker, fake_io(), RP_WORKER_DRAIN);
+    CU_ASSERT_EQUAL(err, 0);
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(count_in(fake_sent_take(fd), "421 4.3.2"), 1);
+    CU_ASSERT(!fake.is_over);
+    fake_end(fd);
+    fake_worker_settle(&fake);
+    CU_ASSERT(fake.is_over);
+    fake_worker_end(&fake);
+    fake_worker_recover(&fake, &report);
+    CU_ASSERT_EQUAL(report.messages, 2);
+    CU_ASSERT_EQUAL(report.segments_scanned, 0);
+    CU_ASSERT_EQUAL(report.cut_places, 0);
+    fake_worker_remove(&fake);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct suite_test tests[] = {
+        {"reply after commit",   test_reply_after_commit  },
+        {"group",                test_group               },
+        {"short writes",         test_short_writes        },
+        {"sync none",            test_sync_none           },
+        {"discard",              test_discard             },
+        {"client gone",          test_client_gone         },
+        {"abandoned",            test_abandoned           },
+        {"void fails",           test_void_fails          },
+        {"void without segment", test_void_without_segment},
+        {"wait for segment",     test_wait_for_segment    },
+        {"no segment",           test_no_segment          },
+        {"roll over",            test_roll_over           },
+        {"finish",               test_finish              },
+    };
+    return SUITE_RUN("engine/lane", tests, argc, argv);
+}
