@@ -209,6 +209,7 @@ struct building {
     struct rp_spool_index_entry *entries;
     struct rp_recover_result *result;
     uint64_t time_ns; /* of the last whole message */
+    uint64_t touched; /* behind the last entry that was written */
     bool is_void;     /* a void record was seen: the cut is known */
 };
 
@@ -220,6 +221,7 @@ static void put_entry(struct building *building,
 {
     const struct rp_spool_record *record = &found->record;
     assert(index < building->source->cap);
+    building->touched = index + 1 > building->touched ? index + 1 : building->touched;
     uint64_t big_id = 0;
     if ((record->flags & RP_SPOOL_RECORD_BIG) != 0) {
         big_id = rp_envelope_big_id(building->source->base + found->from + sizeof *record,
@@ -285,10 +287,8 @@ static void fill_damaged(struct building *building, uint64_t end, uint64_t from,
 /* Suspects that no whole record follows have left entries behind. */
 static void clear_rest(struct building *building)
 {
-    for (uint64_t i = building->result->count; i < building->source->cap; i++) {
-        if (building->entries[i].flags != 0) {
-            building->entries[i] = (struct rp_spool_index_entry){0};
-        }
+    for (uint64_t i = building->result->count; i < building->touched; i++) {
+        building->entries[i] = (struct rp_spool_index_entry){0};
     }
 }
 

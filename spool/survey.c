@@ -106,6 +106,7 @@ static int open_segment(const struct rp_survey_lane *lane,
     return 0;
 }
 
+/* How many messages there can be. Without a header's word: as many as records fit into the file. */
 static uint64_t cap_of(const struct rp_survey_segment *segment,
                        const struct rp_reader_file_image *image)
 {
@@ -114,7 +115,9 @@ static uint64_t cap_of(const struct rp_survey_segment *segment,
         memcpy(&header, image->base, sizeof header);
         return RP_SPOOL_INDEX_CAP(header.size);
     }
-    return RP_SPOOL_INDEX_CAP(RP_SPOOL_SEGMENT_MAX);
+    const uint64_t cap_max = RP_SPOOL_INDEX_CAP(RP_SPOOL_SEGMENT_MAX);
+    uint64_t cap = image->len / RP_SPOOL_ALIGN + 1;
+    return cap < cap_max ? cap : cap_max;
 }
 
 static struct rp_recover_source source_of(const struct rp_survey_lane *lane,

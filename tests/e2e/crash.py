@@ -6,9 +6,11 @@
 
 A round: the daemon starts on the spool of the round before, client threads send
 numbered messages of all sizes, pipelined and not, and note each 250 with its id.
-At a random moment it gets SIGKILL. Then, while it is down and again while it is
-up, everything is read back in bulk:
+At a random moment it gets SIGKILL; sometimes again while it recovers. Workers
+(lanes) and segment size differ from round to round. Then, while it is down and
+again while it is up, everything is read back in bulk:
   - each message with a 250 is there under its id, exact, and nowhere else;
+  - so is each one that `ringpost-spool ls` showed under load;
   - whatever else is there was sent whole by a client that got no reply, exact,
     and is there once;
   - ringpost-spool verify finds no damage.
@@ -106,9 +108,9 @@ class Crash:
         self.options = options
         self.random = random.Random(options.seed)
         self.work = tempfile.mkdtemp(prefix="ringpost-crash-")
-        settings = {"spool.segment_size": "4mb", "log.level": "warning"}
-        settings.update(pair.partition("=")[::2] for pair in options.settings)
-        self.daemon = harness.Daemon(self.work, settings)
+        self.fixed = dict(pair.partition("=")[::2] for pair in options.settings)
+        self.daemon = harness.Daemon(self.work, {"log.level": "warning"})
+        self.shown = set()  # ids that a reader saw under load
         self.accepted = {}
         self.uncertain = set()
         self.number = 1
@@ -148,6 +150,9 @@ class Crash:
                 raise AssertionError(f"{when}: {ident}: {number} was never sent, or refused")
             found[ident] = number
             numbers.add(number)
+        hidden = self.shown - found.keys()
+        if hidden:
+            raise AssertionError(f"{when}: shown before, and gone: {' '.join(sorted(hidden)[:5])}")
         lost = [f"{ident} ({number})" for ident, number in self.accepted.items()
                 if found.get(ident) != number]
         if lost:
@@ -156,15 +161,28 @@ class Crash:
         if is_recovered:
             self.uncertain = set()
 
-    def round(self, index):
+    def start(self):
+        """Settings of this round; sometimes a first start that dies in its recovery."""
+        self.daemon.settings.update({
+            "workers": str(self.random.choice((1, 2, 2, 3))),
+            "spool.segment_size": self.random.choice(("1mb", "4mb", "4mb", "16mb")), **self.fixed})
+        while self.random.random() < 0.3:
+            self.daemon.spawn()
+            time.sleep(self.random.uniform(0, 0.05))
+            self.daemon.kill()
         self.daemon.start()
+
+    def round(self, index):
+        self.start()
         self.check(f"round {index}, after the start", True)
         count = self.options.clients
         loads = [Load(self.daemon.port, self.number + place, count, place % 2 == 0)
                  for place in range(count)]
         for load in loads:
             load.start()
-        time.sleep(self.random.uniform(0.02, self.options.seconds))
+        time.sleep(self.random.uniform(0.02, self.options.seconds / 2))
+        self.shown = set(self.daemon.spool.ids()) if index % 2 else set()
+        time.sleep(self.random.uniform(0, self.options.seconds / 2))
         self.daemon.process.kill()
         self.daemon.process.wait()
         for load in loads:

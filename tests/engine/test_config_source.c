@@ -120,7 +120,10 @@ static void test_short_error(void)
     (void)rp_config_source_take(&source, "name", bad[0][0], whole, sizeof(whole));
     for (size_t len = 1; len < strlen(whole); len++) {
         char *error = malloc(len);
-        CU_ASSERT_FATAL(error != NULL);
+        if (error == NULL) {
+            CU_FAIL("no memory");
+            return;
+        }
         int result = rp_config_source_take(&source, "name", bad[0][0], error, len);
         CU_ASSERT_EQUAL(result, -EINVAL);
         CU_ASSERT(strlen(error) == len - 1 && strncmp(error, whole, len - 1) == 0);
@@ -212,7 +215,10 @@ static void test_files_that_are_none(void)
     char error[ERROR_LEN] = "";
     char *big = malloc(RP_CONFIG_SOURCE_MAX + 1);
     struct rp_config_source source;
-    CU_ASSERT_FATAL(big != NULL);
+    if (big == NULL) {
+        CU_FAIL("no memory");
+        return;
+    }
     CU_ASSERT_EQUAL(rp_config_source_read(&source, "/dev/zero", error, ERROR_LEN), -EFBIG);
     CU_ASSERT_EQUAL(read_source(&source, ".", error), -EISDIR);
     CU_ASSERT_EQUAL(read_source(&source, "no-such-file", error), -ENOENT);

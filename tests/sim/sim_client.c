@@ -237,6 +237,7 @@ static void arrive(void *subject, uint64_t detail)
     struct sim_client *client = subject;
     sim_model_init(&client->model, crowd.rules, client->number);
     client->socket = sim_net_connect(&client->line, wake, client);
+    /* wake may have been called already: a listener that is shut down resets at once. */
     if (client->never_reads) {
         sim_agenda_after(sim_random_between(&client->random, SIM_S, 1000 * SIM_S), give_up, client,
                          0);

@@ -100,14 +100,6 @@ void sim_disk_close(bool is_clean)
     disk.handle_count = 0;
 }
 
-void sim_disk_heal(void)
-{
-    sim_trace_add("disk is healthy again", 0, 0, 0);
-    uint64_t usual_ns = disk.faults.usual_ns;
-    disk.faults = (struct sim_disk_faults){.usual_ns = usual_ns};
-    disk.full_from_ns = UINT64_MAX;
-}
-
 void sim_disk_crash_after(uint64_t count, void (*crash)(void))
 {
     disk.crash_after = count;
@@ -167,7 +159,8 @@ static struct sim_file *get_file(int fd)
 
 bool sim_disk_is_open(int fd)
 {
-    if (find_handle(fd) != NULL) {
+    const struct handle *handle = find_handle(fd);
+    if (handle != NULL && is_same(fd, handle->file)) {
         return true;
     }
     /* What rp_spooldir_open left open: directories. */
@@ -360,8 +353,9 @@ static int32_t do_open(struct sim_request *request)
     if (fd < 0) {
         return -errno;
     }
-    if (find_handle(fd) != NULL) {
-        sim_trace_fail("fd %d was closed behind the ring's back", fd);
+    struct handle *stale = find_handle(fd);
+    if (stale != NULL) {
+        *stale = disk.handles[--disk.handle_count]; /* it was closed with close(2) */
     }
     disk.epoch++;
     struct sim_file *file = adopt(request->fd, request->name, !was_there);
@@ -452,9 +446,30 @@ static void write_some(const struct sim_request *request, struct sim_file *file,
     }
 }
 
+/* O_DIRECT, which the engine may turn on and off: memory, length and offset must be whole blocks,
+ * or the kernel says -EINVAL. */
+static bool is_direct(const struct sim_request *request)
+{
+    return (fcntl(request->fd, F_GETFL) & O_DIRECT) != 0;
+}
+
+static bool is_aligned(const struct sim_request *request)
+{
+    uint64_t mask = disk.faults.direct_block - 1;
+    uint64_t odd = request->off & mask;
+    for (size_t i = 0; i < request->count; i++) {
+        odd |= ((uintptr_t)request->iov[i].iov_base | request->iov[i].iov_len) & mask;
+    }
+    return odd == 0;
+}
+
 static int32_t do_write(struct sim_request *request)
 {
     struct sim_file *file = get_file(request->fd);
+    bool is_in_blocks = is_direct(request);
+    if (is_in_blocks && !is_aligned(request)) {
+        return -EINVAL;
+    }
     uint64_t end = request->off + request->len;
     bool lacks_room = end > size_of(file) && is_full();
     if (lacks_room && sim_random_chance(&disk.random, 700000)) {
@@ -467,6 +482,8 @@ static int32_t do_write(struct sim_request *request)
     uint64_t len = request->len;
     if (lacks_room || sim_random_chance(&disk.random, disk.faults.short_write_ppm)) {
         len = sim_random_between(&disk.random, 1, len);
+        uint64_t block = is_in_blocks ? disk.faults.direct_block : 1;
+        len = len > block ? len - len % block : request->len < block ? request->len : block;
     }
     int err = write_part(request, 0, len);
     if (err < 0) {

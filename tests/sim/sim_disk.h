@@ -36,6 +36,7 @@ struct sim_disk_faults {
     uint32_t slow_ppm;       /* takes up to slow_ns */
     uint64_t slow_ns;
     uint64_t usual_ns;      /* most operations take up to this */
+    uint64_t direct_block;  /* octets of a block for O_DIRECT: a power of two */
     uint64_t full_every_ns; /* about so often the disk is full ... */
     uint64_t full_ns;       /* ... for about so long */
     bool full_is_told;      /* and sim_disk_free says so */
@@ -71,9 +72,6 @@ void sim_disk_close(bool is_clean);
 
 /* Call `crash` in place of the count-th operation's completion. */
 void sim_disk_crash_after(uint64_t count, void (*crash)(void));
-
-/* No more faults from now on. */
-void sim_disk_heal(void);
 
 /* ---- the engine's end: called by sim_io.c ---- */
 

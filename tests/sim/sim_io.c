@@ -150,6 +150,15 @@ int rp_io_open(const struct rp_io_options *options,
     return 0;
 }
 
+static void close_now(const struct sim_request *request)
+{
+    if (request->fd >= SIM_NET_LISTENER) {
+        sim_net_close_fd(request->fd);
+    } else {
+        sim_disk_close_fd(request->fd);
+    }
+}
+
 void rp_io_close(struct rp_io *io)
 {
     if (io == NULL) {
@@ -158,6 +167,12 @@ void rp_io_close(struct rp_io *io)
     for (size_t i = 0; i < world.ring_count; i++) {
         if (world.rings[i] == io) {
             world.rings[i] = world.rings[--world.ring_count];
+        }
+    }
+    for (size_t i = 0; i < world.request_count; i++) {
+        struct sim_request *request = world.requests[i];
+        if (request->io == io && request->is_live && request->op == SIM_OP_CLOSE) {
+            close_now(request); /* the process is about to end, and all its numbers with it */
         }
     }
     if (!world.is_over) {
@@ -402,6 +417,15 @@ void rp_io_close_fd(struct rp_io *io, uint64_t tag, int fd)
     (void)new_request(io, SIM_OP_CLOSE, tag, fd);
 }
 
+void rp_io_forget_and_close_fd(struct rp_io *io, uint64_t tag, int fd)
+{
+    /* There is no page cache to forget, only files. */
+    if (fd >= SIM_NET_LISTENER) {
+        sim_trace_fail("fd %d is to be forgotten, and is a socket", fd);
+    }
+    rp_io_close_fd(io, tag, fd);
+}
+
 void rp_io_abandon_fd(struct rp_io *io, int fd)
 {
     (void)io; /* its requests of this socket are dropped by rp_io_close, which must follow */
@@ -530,11 +554,7 @@ static void finish_close(void *subject, uint64_t serial)
 {
     struct sim_request *request = subject;
     if (request->is_live && request->serial == serial && !sim_io_is_over()) {
-        if (request->fd >= SIM_NET_LISTENER) {
-            sim_net_close_fd(request->fd);
-        } else {
-            sim_disk_close_fd(request->fd);
-        }
+        close_now(request);
         sim_io_complete(request, 0);
     }
 }

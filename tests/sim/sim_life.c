@@ -66,7 +66,8 @@ static void order(void *subject, uint64_t detail)
         return;
     }
     life.ended_ns = sim_agenda_now();
-    uint64_t most_ns = life.config->drain_timeout_ns + SIM_S;
+    /* Beyond drain_timeout there is a moment for the last words. */
+    uint64_t most_ns = life.config->drain_timeout_ns + 5 * SIM_S;
     sim_agenda_after(most_ns, complain_of_delay, NULL, 0);
 }
 

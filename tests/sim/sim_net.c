@@ -42,11 +42,13 @@ static struct {
     size_t count;
     size_t accepted; /* those before it are accepted */
     struct sim_request *accept;
+    bool is_deaf; /* the listener was shut down */
 } net;
 
 void sim_net_start(uint64_t seed)
 {
     net.random = sim_random_from(seed, "net");
+    net.is_deaf = false;
 }
 
 void sim_net_stop(bool is_clean)
@@ -145,6 +147,10 @@ static void pump_accept(void)
 
 void sim_net_accept(struct sim_request *request)
 {
+    if (net.is_deaf) {
+        sim_io_complete(request, -EINVAL);
+        return;
+    }
     net.accept = request;
     pump_accept();
 }
@@ -266,10 +272,36 @@ void sim_net_send(struct sim_request *request)
 
 /* ---- ends ---- */
 
+static void reset_by_server(struct sim_socket *socket);
+
+/* Whoever is in the queue, and whoever comes, is turned away. */
+static void shut_listener(struct sim_request *request)
+{
+    net.is_deaf = true;
+    sim_trace_add("listener is shut, waiting", net.count - net.accepted, 0, 0);
+    for (size_t i = net.accepted; i < net.count; i++) {
+        reset_by_server(net.sockets[i]);
+        if (!net.sockets[i]->client_closed) {
+            net.sockets[i]->wake(net.sockets[i]->client);
+        }
+    }
+    net.accepted = net.count;
+    if (net.accept != NULL) {
+        struct sim_request *accept = net.accept;
+        net.accept = NULL;
+        sim_io_complete(accept, -EINVAL);
+    }
+    sim_io_complete(request, 0);
+}
+
 static void finish_shutdown(void *subject, uint64_t serial)
 {
     struct sim_request *request = subject;
     if (!request->is_live || request->serial != serial || sim_io_is_over()) {
+        return;
+    }
+    if (request->fd == SIM_NET_LISTENER) {
+        shut_listener(request);
         return;
     }
     struct sim_socket *socket = get(request->fd);
@@ -366,6 +398,11 @@ struct sim_socket *sim_net_connect(const struct sim_net_line *line, sim_net_fn w
     socket->client = client;
     net.sockets[net.count++] = socket;
     sim_trace_add("connect", socket->number, 0, 0);
+    if (net.is_deaf) {
+        net.accepted = net.count;
+        socket->server_reset = true;
+        wake(client);
+    }
     pump_accept();
     return socket;
 }
@@ -375,6 +412,8 @@ size_t sim_net_client_send(struct sim_socket *socket, const uint8_t *ptr, size_t
     assert(!socket->client_closed && !socket->client_ended);
     if (socket->server_closed) {
         reset_by_server(socket);
+    }
+    if (socket->server_reset) {
         return 0;
     }
     size_t used = sim_bytes_len(&socket->to_server);

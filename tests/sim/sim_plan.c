@@ -121,6 +121,7 @@ static void choose_disk(struct sim_disk_faults *disk, struct sim_random *random,
 {
     static const uint64_t usual[] = {100 * SIM_US, SIM_MS, 10 * SIM_MS};
     disk->usual_ns = pick(random, 3, usual);
+    disk->direct_block = sim_random_chance(random, 500000) ? 512 : 4096;
     if ((faults & SIM_FAULTS_DISK) == 0) {
         return;
     }

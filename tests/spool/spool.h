@@ -97,7 +97,13 @@ static inline void test_ring_in(struct test_spool *spool)
     __atomic_store_n(&bell->magic, RP_SPOOL_DOORBELL_MAGIC, __ATOMIC_RELEASE);
 }
 
-/* `path` NULL: a directory in /tmp. */
+/* Memory, where there is some: these tests make many files, and lose none to a power cut. */
+static inline const char *test_base(void)
+{
+    return access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+}
+
+/* `path` NULL: a new directory. */
 static inline void test_spool_make(struct test_spool *spool,
                                    const char *path,
                                    uint32_t lanes,
@@ -105,7 +111,7 @@ static inline void test_spool_make(struct test_spool *spool,
 {
     memset(spool, 0, sizeof *spool);
     if (path == NULL) {
-        (void)snprintf(spool->path, sizeof spool->path, "/tmp/rp-spool-XXXXXX");
+        (void)snprintf(spool->path, sizeof spool->path, "%s/rp-spool-XXXXXX", test_base());
         test_must(mkdtemp(spool->path) != NULL, "mkdtemp");
     } else {
         (void)snprintf(spool->path, sizeof spool->path, "%s", path);
@@ -154,6 +160,18 @@ static inline void test_spool_close_segment(struct test_spool *spool, uint32_t l
         rp_spool_writer_close_segment(&lane->writer);
     }
     test_spool_crash_segment(spool, lane_number);
+}
+
+/* Close it, and cut the file behind its last batch, as recovery would. */
+static inline void test_spool_trim_segment(struct test_spool *spool, uint32_t lane_number)
+{
+    struct test_spool_lane *at = &spool->lanes[lane_number];
+    char name[RP_FORMAT_FILE_NAME];
+    rp_format_segment_name(at->lane.writer.segment, name);
+    uint64_t end = at->lane.writer.off;
+    test_spool_close_segment(spool, lane_number);
+    int fd = openat(at->fd, name, O_WRONLY | O_CLOEXEC);
+    test_must(fd >= 0 && ftruncate(fd, (off_t)end) == 0 && close(fd) == 0, name);
 }
 
 /* Zero files of the lane's next segment, as they are prepared ahead of time. */
@@ -230,6 +248,17 @@ static inline void test_spool_abandon(struct test_spool *spool,
     test_write(lane, len);
     rp_spool_batch_abandon(&lane->batch);
     test_forget(lane);
+}
+
+/* After a failed batch: the next segment, whose header alone is made durable. */
+static inline void test_spool_put_header(struct test_spool *spool, uint32_t lane_number)
+{
+    struct test_lane *lane = &spool->lanes[lane_number].lane;
+    test_spool_open_segment(spool, lane_number);
+    rp_spool_batch_begin(&lane->batch, &lane->writer);
+    rp_spool_batch_seal_header(&lane->batch);
+    test_write(lane, lane->batch.len);
+    (void)rp_spool_batch_commit(&lane->batch); /* nobody waits */
 }
 
 static inline void test_remove_content(int fd)

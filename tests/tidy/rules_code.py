@@ -36,10 +36,14 @@ NAMES = {
     # The implementations of the seam engine/io.h: chosen at link time.
     "engine/io_uring.c": ("rp_io_",),
     "tests/sim/sim_io.c": ("rp_io_",),
-    # The two halves of spool/ speak of the spool; "view" is the reader's message.
-    "spool/format.c": ("rp_spool_",),
-    "spool/reader.c": ("rp_spool_",),
-    "spool/writer.c": ("rp_spool_",),
+    # Blocks and slices are what a message is made of.
+    "engine/message.c": ("rp_block_", "rp_slice_", "rp_slices_"),
+}
+# The same for types, which share a header with what they are parts of.
+TYPES = {
+    "engine/message.h": ("block", "slice", "slices"),
+    # What the files cmd_*.c share.
+    "proto/smtp_verb.h": ("cmd",),
 }
 
 
@@ -103,14 +107,30 @@ def switches(tree):
                               "default: over an enum of ours; list the cases")
 
 
+def name_starts(tree, file):
+    """How the exported functions of a source may begin.
+
+    By its own stem; or, for a part like conn_out.c, by that of a header it is a part
+    of (conn.h). The folder's word may stand in between, and the stem in the plural.
+    """
+    stem = file.stem.removeprefix("tls_") if file.folder == "tls" else file.stem
+    stems = {stem}
+    for header in tree.c_files(file.folder):
+        whole = header.stem.removeprefix("rp_").removeprefix(file.folder + "_")
+        if header.ext == ".h" and stem.startswith(whole + "_"):
+            stems.add(whole)
+    starts = list(NAMES.get(file.path, ()))
+    for stem in sorted(stems, key=len):
+        starts += [f"rp_{stem}_", f"rp_{stem}s_", f"rp_{file.folder}_{stem}_"]
+    return tuple(starts)
+
+
 def symbols(tree):
     """An exported function is named after the file that defines it."""
     for file in tree.c_files("proto", "tls", "spool", "engine", "tools"):
         if file.ext != ".c":
             continue
-        folder = file.path.split("/")[0]
-        stem = file.stem.removeprefix("tls_") if folder == "tls" else file.stem
-        starts = (f"rp_{stem}_", f"rp_{folder}_{stem}_") + NAMES.get(file.path, ())
+        starts = name_starts(tree, file)
         for name, number, _, is_static in file.functions:
             if not is_static and name != "main" and not (name + "_").startswith(starts):
                 yield Finding(file.path, number,
@@ -124,10 +144,13 @@ def types(tree):
         if file.ext != ".h":
             continue
         stem = file.stem.removeprefix("rp_")
-        words = {stem.split("_")[0], file.path.split("/")[0]}
+        words = (stem.split("_")[0], file.path.split("/")[0]) + TYPES.get(file.path, ())
         for match in tag.finditer(file.code):
             name = match.group(1)
-            if not name.startswith("rp_") or name.split("_")[1] not in words:
+            word = name.split("_")[1] if name.startswith("rp_") and "_" in name else ""
+            # "bufs" and "buf" are fine in bufpool.h.
+            if not word or not any(word.rstrip("s") == known or known.startswith(word)
+                                   for known in words):
                 yield Finding(file.path, file.line_of(match.start()),
                               f"{name}; begin it with rp_{stem.split('_')[0]}")
 

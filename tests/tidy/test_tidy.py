@@ -64,6 +64,7 @@ SINS = [
                                             "    default: return 2;\n    }\n    return"),
     ("symbols", "engine/conn.c", "static int twice", "int rp_other_twice"),
     ("symbols", "proto/dot.c", "void rp_dot_init", "void init"),
+    ("symbols", "proto/dot.c", "void rp_dot_init", "void rp_dotted_init"),
     ("types", "proto/rp_dot.h", "struct rp_dot {", "struct rp_spot {"),
     ("scripts", "tests/engine/test_conn.py", "", "def f(:\n"),
     ("includes", "proto/dot.c", "", '#include "engine/conn.h"\n'),
