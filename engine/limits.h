@@ -11,8 +11,9 @@
 
 #include <assert.h>
 
-/* A receive buffer holds a 10 KiB mail whole, and one largest TLS record. */
-#define RP_BUFFER_SIZE        16384u
+/* A receive buffer holds a 10 KiB mail whole, and one largest TLS record; of a large body it takes
+ * what one segment of the peer brought (half of that cost 3 % more at 100 KiB). */
+#define RP_BUFFER_SIZE        32768u
 
 /* Buffers lent to the kernel at a time. Few: what is received next is then still in the
  * cache from the last use. Enough for a burst from all connections of one loop. */

@@ -14,9 +14,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
-#define BACKLOG 4096 /* the kernel lowers it to net.core.somaxconn */
+/* A daemon that was killed keeps its ports for some milliseconds: the kernel ends its rings, and
+ * with them the accept requests, from a work queue. So a taken port is tried again for a second. */
+#define BIND_TRIES 50
+
+#define BACKLOG    4096 /* the kernel lowers it to net.core.somaxconn */
 
 struct address {
     union {
@@ -142,6 +147,11 @@ static int open_tcp(struct rp_listener *listener,
 {
     const char *what;
     int err = try_alone(address, &what);
+    for (int tries = 0; err == -EADDRINUSE && tries < BIND_TRIES; tries++) {
+        static const struct timespec pause = {.tv_nsec = 20000000};
+        (void)nanosleep(&pause, NULL);
+        err = try_alone(address, &what);
+    }
     for (uint32_t i = 0; i < worker_count && err == 0; i++) {
         int fd = bind_tcp(address, true, &what);
         if (fd < 0) {

@@ -132,6 +132,9 @@ static void go_on(struct rp_segment_maker *maker, int32_t res)
         break;
     case RP_SEGMENT_ZERO:
         maker->zero_off += (uint32_t)res;
+        if (maker->zero_off % RP_SPOOL_BLOCK != 0) {
+            rp_segment_set_direct(maker->segment.fd, false); /* the rest has no alignment left */
+        }
         if (maker->zero_off < maker->size) {
             write_zeros(maker);
             break;

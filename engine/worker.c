@@ -23,7 +23,7 @@ static int open_parts(struct rp_worker *worker, const struct rp_worker_options *
     const struct rp_config *config = options->config;
     uint32_t conn_count = config->limit_connections + RP_REFUSALS_MAX;
     uint32_t message_count = 2 * conn_count + 4096;
-    uint32_t reply_blocks = (RP_OUT_BLOCKS_MAX + 1) * conn_count + message_count;
+    uint32_t reply_blocks = (RP_OUT_BLOCKS_MAX + RP_PENDING_MAX + 1) * conn_count;
     uint64_t buffer_octets = config->limit_memory / options->worker_count;
     int err = rp_message_store_open(&worker->store, buffer_octets, message_count, reply_blocks,
                                     &worker->stats);

@@ -217,7 +217,7 @@ struct line {
 
 static const struct line lines[] = {
     {"NOOP\r\n",   "250 2.0.0 OK\r\n"},
-    {"VRFY a\r\n", "252 2.0.0"       },
+    {"VRFY a\r\n", "252 2.1.5"       },
     {"XYZ\r\n",    "500 5.5.2"       },
     {"RSET\r\n",   "250 2.0.0 OK\r\n"},
 };

@@ -37,7 +37,7 @@ static struct {
     uint64_t full_from_ns;
     uint64_t full_until_ns;
     uint64_t crash_after; /* operations from now; 0: none is planned */
-    void (*crash)(void);
+    void (*crash)(void);  /* NULL: this life knows no crash */
 } disk;
 
 /* ---- life ---- */
@@ -63,6 +63,7 @@ void sim_disk_open(uint64_t seed, const char *root, const struct sim_disk_faults
     assert(disk.root_len < sizeof(disk.root));
     disk.epoch = 1;
     disk.crash_after = 0;
+    disk.crash = NULL;
     plan_full();
 }
 
@@ -430,8 +431,8 @@ static int write_part(const struct sim_request *request, uint64_t from, uint64_t
 /* Some of the sectors are written: what a failure or a crash leaves. */
 static void write_some(const struct sim_request *request, struct sim_file *file, uint64_t epoch)
 {
-    static const uint32_t kept_choices[] = {0, 100000, 500000, 900000, 1000000};
-    uint32_t kept_ppm = kept_choices[sim_random_below(&disk.random, 5)];
+    static const uint32_t kept_choices[] = {0, 100000, 500000, 900000, 1000000, 1000000};
+    uint32_t kept_ppm = kept_choices[sim_random_below(&disk.random, 6)];
     uint64_t from = 0;
     while (from < request->len) {
         uint64_t place = request->off + from;
@@ -463,6 +464,37 @@ static bool is_aligned(const struct sim_request *request)
     return odd == 0;
 }
 
+/* So much of a write is done: whole blocks where it must be, else any number of octets; but no
+ * kernel stops within the first sector of a file, where a segment has its header. */
+static uint64_t choose_short(const struct sim_request *request, bool is_in_blocks)
+{
+    uint64_t len = sim_random_between(&disk.random, 1, request->len);
+    uint64_t block = is_in_blocks ? disk.faults.direct_block : SIM_DISK_SECTOR;
+    uint64_t end = request->off + len;
+    bool is_rounded = is_in_blocks || end < SIM_DISK_SECTOR;
+    if (sim_random_chance(&disk.random, 300000) || is_rounded) {
+        len = (end + block - 1) / block * block - request->off;
+    }
+    return len < request->len ? len : request->len;
+}
+
+static void crash_now(void *subject, uint64_t detail)
+{
+    (void)subject;
+    (void)detail;
+    if (!sim_io_is_over()) {
+        disk.crash();
+    }
+}
+
+/* What the engine does about an error must hold from the moment on at which it says so. */
+static void crash_soon(void)
+{
+    if (disk.crash != NULL && sim_random_chance(&disk.random, disk.faults.error_crash_ppm)) {
+        sim_agenda_after(sim_random_spread(&disk.random, 0, 20 * SIM_MS), crash_now, NULL, 0);
+    }
+}
+
 static int32_t do_write(struct sim_request *request)
 {
     struct sim_file *file = get_file(request->fd);
@@ -477,13 +509,14 @@ static int32_t do_write(struct sim_request *request)
     }
     if (sim_random_chance(&disk.random, disk.faults.write_error_ppm)) {
         write_some(request, file, SIM_DISK_LIMBO);
+        if (request->is_durable) {
+            crash_soon();
+        }
         return -EIO;
     }
     uint64_t len = request->len;
     if (lacks_room || sim_random_chance(&disk.random, disk.faults.short_write_ppm)) {
-        len = sim_random_between(&disk.random, 1, len);
-        uint64_t block = is_in_blocks ? disk.faults.direct_block : 1;
-        len = len > block ? len - len % block : request->len < block ? request->len : block;
+        len = choose_short(request, is_in_blocks);
     }
     int err = write_part(request, 0, len);
     if (err < 0) {
@@ -520,7 +553,7 @@ static void finish(void *subject, uint64_t serial)
         return;
     }
     if (disk.crash_after > 0 && --disk.crash_after == 0) {
-        disk.crash();
+        crash_now(NULL, 0);
         return;
     }
     int32_t res = 0;
@@ -574,7 +607,7 @@ static void interrupt_one(struct sim_request *request, bool is_prefix)
         write_some(request, file, disk.epoch + 1);
         return;
     }
-    uint64_t len = sim_random_below(&disk.random, request->len + 1);
+    uint64_t len = choose_short(request, false);
     if (sim_random_chance(&disk.random, 500000)) {
         len = sim_random_chance(&disk.random, 500000) ? 0 : request->len;
     }

@@ -30,6 +30,7 @@
 /* Rates are of a million operations; 0: never. */
 struct sim_disk_faults {
     uint32_t write_error_ppm; /* -EIO; some of the octets may be there */
+    uint32_t error_crash_ppm; /* if it was to be durable: soon afterwards comes the planned crash */
     uint32_t sync_error_ppm;  /* -EIO */
     uint32_t short_write_ppm;
     uint32_t open_error_ppm; /* -EMFILE, -ENFILE, -EIO */
@@ -70,7 +71,8 @@ void sim_disk_open(uint64_t seed, const char *root, const struct sim_disk_faults
 /* `is_clean`: the engine ended by itself and must have closed what it opened. */
 void sim_disk_close(bool is_clean);
 
-/* Call `crash` in place of the count-th operation's completion. */
+/* Call `crash` in place of the count-th operation's completion (0: not at any), and where
+ * error_crash_ppm says so. */
 void sim_disk_crash_after(uint64_t count, void (*crash)(void));
 
 /* ---- the engine's end: called by sim_io.c ---- */

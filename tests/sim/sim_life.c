@@ -97,7 +97,7 @@ static void plan_end(void)
         return;
     }
     sim_agenda_after(life.plan.end_ns, end_by_time, NULL, 0);
-    if (life.plan.end_ops > 0 && life.plan.end >= SIM_END_KILL) {
+    if (life.plan.end >= SIM_END_KILL) {
         sim_disk_crash_after(life.plan.end_ops, crash_now);
     }
 }

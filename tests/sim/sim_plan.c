@@ -128,6 +128,7 @@ static void choose_disk(struct sim_disk_faults *disk, struct sim_random *random,
     /* Each kind by itself, so that there are runs with one of them only. */
     if (sim_random_chance(random, 500000)) {
         disk->write_error_ppm = (uint32_t)sim_random_spread(random, 1000, 300000);
+        disk->error_crash_ppm = (uint32_t)sim_random_below(random, 1000001);
     }
     if (sim_random_chance(random, 500000)) {
         disk->sync_error_ppm = (uint32_t)sim_random_spread(random, 1000, 300000);

@@ -36,6 +36,8 @@ NAMES = {
     # The implementations of the seam engine/io.h: chosen at link time.
     "engine/io_uring.c": ("rp_io_",),
     "tests/sim/sim_io.c": ("rp_io_",),
+    # One contract, rp_spool_writer.h: batches, and the items and hashes of their records.
+    "spool/writer.c": ("rp_spool_",),
     # Blocks and slices are what a message is made of.
     "engine/message.c": ("rp_block_", "rp_slice_", "rp_slices_"),
 }
