@@ -120,7 +120,7 @@ static void fail(struct rp_worker *worker, uint32_t index, const char *what, int
         return;
     }
     struct rp_message *message = rp_message_at(&worker->store, message_index);
-    message->failure = rp_reply_for_error(-res);
+    message->failure = rp_lane_reply_for_error(-res);
     rp_slices_drop(&worker->store, &message->slices);
     let_go(worker, index);
     if (message->is_complete) {
@@ -314,6 +314,23 @@ static void dir_synced(struct rp_worker *worker, int32_t res)
     sync_dir(worker);
 }
 
+static void opened(struct rp_worker *worker, uint32_t index, int32_t res)
+{
+    struct rp_big *big = big_at(worker, index);
+    big->step = RP_BIG_OPEN;
+    if (res < 0) {
+        fail(worker, index, "create", res);
+        return;
+    }
+    big->fd = res;
+    rp_segment_set_direct(res, true);
+    if (big->message == RP_NONE) {
+        let_go(worker, index);
+    } else {
+        pump(worker, index);
+    }
+}
+
 void rp_big_completed(struct rp_worker *worker, uint64_t tag, int32_t res)
 {
     uint32_t index = rp_op_slot(tag);
@@ -323,28 +340,28 @@ void rp_big_completed(struct rp_worker *worker, uint64_t tag, int32_t res)
     }
     struct rp_big *big = big_at(worker, index);
     switch (rp_op_of(tag)) {
-    case RP_OP_BIG_OPEN:
-        big->step = RP_BIG_OPEN;
-        if (res < 0) {
-            fail(worker, index, "create", res);
-        } else {
-            big->fd = res;
-            rp_segment_set_direct(res, true);
-            if (big->message == RP_NONE) {
-                let_go(worker, index);
-            } else {
-                pump(worker, index);
-            }
-        }
-        break;
+    case RP_OP_BIG_OPEN: opened(worker, index, res); break;
     case RP_OP_BIG_WRITE: written(worker, index, res); break;
     case RP_OP_BIG_SYNC: synced(worker, index, res); break;
-    default: /* BIG_CLOSE, BIG_UNLINK: nothing depends on how they end */
+    case RP_OP_BIG_CLOSE:
+    case RP_OP_BIG_UNLINK: /* nothing depends on how they end */
         assert(big->step == RP_BIG_CLOSING && big->pending > 0);
         if (--big->pending == 0) {
             free_slot(worker, index);
         }
         break;
+    case RP_OP_ACCEPT:
+    case RP_OP_RECV:
+    case RP_OP_SEND:
+    case RP_OP_SHUTDOWN:
+    case RP_OP_CLOSE:
+    case RP_OP_COMMIT:
+    case RP_OP_SEGMENT:
+    case RP_OP_RETIRE:
+    case RP_OP_BIG_DIR:
+    case RP_OP_ORDER:
+    case RP_OP_IGNORE:
+    case RP_OP_COUNT: assert(false && "no operation on a big body");
     }
 }
 

@@ -16,11 +16,11 @@
 #include <errno.h>
 #include <string.h>
 
-const struct rp_reply rp_reply_no_space = {452, "4.3.1", "Insufficient storage, try again later"};
-const struct rp_reply rp_reply_io_error = {451, "4.3.0", "Local error in storage, try again later"};
-const struct rp_reply rp_reply_no_memory = {452, "4.3.1", "Insufficient memory, try again later"};
+const struct rp_reply rp_lane_no_space = {452, "4.3.1", "Insufficient storage, try again later"};
+const struct rp_reply rp_lane_io_error = {451, "4.3.0", "Local error in storage, try again later"};
+const struct rp_reply rp_lane_no_memory = {452, "4.3.1", "Insufficient memory, try again later"};
 
-const struct rp_reply *rp_reply_for_error(int error)
+const struct rp_reply *rp_lane_reply_for_error(int error)
 {
     switch (error) {
     case ENOSPC:
@@ -28,13 +28,13 @@ const struct rp_reply *rp_reply_for_error(int error)
     case EFBIG:
     case EMFILE:
     case ENFILE:
-    case ENOBUFS: return &rp_reply_no_space;
-    case ENOMEM: return &rp_reply_no_memory;
-    default: return &rp_reply_io_error; /* EIO, EROFS, and whatever else a disk may say */
+    case ENOBUFS: return &rp_lane_no_space;
+    case ENOMEM: return &rp_lane_no_memory;
+    default: return &rp_lane_io_error; /* EIO, EROFS, and whatever else a disk may say */
     }
 }
 
-static void queue_put(struct rp_worker *worker, struct rp_message_queue *queue, uint32_t index)
+static void queue_put(struct rp_worker *worker, struct rp_lane_queue *queue, uint32_t index)
 {
     rp_message_at(&worker->store, index)->next = RP_NONE;
     if (queue->last == RP_NONE) {
@@ -45,7 +45,7 @@ static void queue_put(struct rp_worker *worker, struct rp_message_queue *queue, 
     queue->last = index;
 }
 
-static uint32_t queue_take(struct rp_worker *worker, struct rp_message_queue *queue)
+static uint32_t queue_take(struct rp_worker *worker, struct rp_lane_queue *queue)
 {
     uint32_t index = queue->first;
     if (index != RP_NONE) {
@@ -61,7 +61,7 @@ void rp_lane_init(struct rp_worker *worker)
 {
     struct rp_lane *lane = &worker->lane;
     const struct rp_spooldir_lane *start = &worker->dir->lanes[worker->lane_number];
-    static const struct rp_message_queue empty = {RP_NONE, RP_NONE};
+    static const struct rp_lane_queue empty = {RP_NONE, RP_NONE};
     lane->waiting = lane->writing = lane->failed = empty;
     rp_spool_writer_init(&lane->writer, worker->dir->identity, worker->lane_number,
                          start->next_sequence, worker->dir->doorbell);
@@ -78,7 +78,7 @@ bool rp_lane_is_idle(const struct rp_lane *lane)
 const struct rp_reply *rp_lane_refusal(const struct rp_lane *lane)
 {
     bool has_place = lane->is_open || lane->maker.error == 0;
-    return has_place ? NULL : rp_reply_for_error(lane->maker.error);
+    return has_place ? NULL : rp_lane_reply_for_error(lane->maker.error);
 }
 
 /* Tell the message's connection how it ended, and let the message go. */
@@ -98,7 +98,7 @@ static void settle(struct rp_worker *worker, uint32_t index, const struct rp_rep
 }
 
 static void settle_all(struct rp_worker *worker,
-                       struct rp_message_queue *queue,
+                       struct rp_lane_queue *queue,
                        const struct rp_reply *failure)
 {
     uint32_t index;
@@ -240,7 +240,7 @@ void rp_lane_pump(struct rp_worker *worker)
     if (!need_segment(worker)) {
         if (lane->maker.error != 0) {
             drop_failed(worker);
-            settle_all(worker, &lane->waiting, rp_reply_for_error(lane->maker.error));
+            settle_all(worker, &lane->waiting, rp_lane_reply_for_error(lane->maker.error));
         }
         return;
     }
@@ -299,8 +299,8 @@ static void failed(struct rp_worker *worker, int error)
         drop_failed(worker);
     } else {
         lane->failed = lane->writing;
-        lane->writing = (struct rp_message_queue){RP_NONE, RP_NONE};
-        lane->failure = rp_reply_for_error(error);
+        lane->writing = (struct rp_lane_queue){RP_NONE, RP_NONE};
+        lane->failure = rp_lane_reply_for_error(error);
     }
 }
 

@@ -14,7 +14,7 @@
 
 struct rp_worker;
 
-struct rp_message_queue {
+struct rp_lane_queue {
     uint32_t first, last; /* RP_NONE: empty */
 };
 
@@ -30,11 +30,11 @@ struct rp_lane {
     struct rp_spool_writer writer;
     struct rp_segment segment;
     struct rp_segment_maker maker;
-    struct rp_message_queue waiting; /* complete, for the next batch */
-    struct rp_message_queue writing; /* in the batch under way */
-    struct rp_message_queue failed;  /* of an abandoned batch: refused once it is void */
-    const struct rp_reply *failure;  /* what they are told */
-    size_t iov_first;                /* of the batch: those before it are written */
+    struct rp_lane_queue waiting;   /* complete, for the next batch */
+    struct rp_lane_queue writing;   /* in the batch under way */
+    struct rp_lane_queue failed;    /* of an abandoned batch: refused once it is void */
+    const struct rp_reply *failure; /* what they are told */
+    size_t iov_first;               /* of the batch: those before it are written */
     struct rp_spool_batch batch;
     struct iovec head_iov[RP_MESSAGE_BLOCKS_MAX + 1]; /* of the message that is appended */
     struct iovec body_iov[RP_MESSAGE_SLICES_MAX];
@@ -64,11 +64,11 @@ void rp_lane_finish(struct rp_worker *worker);
 void rp_lane_close(struct rp_worker *worker);
 
 /* The engine's own troubles, as replies: never 5xx. */
-extern const struct rp_reply rp_reply_no_space;  /* 452 4.3.1: ENOSPC, EDQUOT, EMFILE, ... */
-extern const struct rp_reply rp_reply_io_error;  /* 451 4.3.0: EIO and the rest */
-extern const struct rp_reply rp_reply_no_memory; /* 452 4.3.1 */
+extern const struct rp_reply rp_lane_no_space;  /* 452 4.3.1: ENOSPC, EDQUOT, EMFILE, ... */
+extern const struct rp_reply rp_lane_io_error;  /* 451 4.3.0: EIO and the rest */
+extern const struct rp_reply rp_lane_no_memory; /* 452 4.3.1 */
 
 /* The one of them that a failed operation's errno (positive) asks for. */
-const struct rp_reply *rp_reply_for_error(int error);
+const struct rp_reply *rp_lane_reply_for_error(int error);
 
 #endif

@@ -2,6 +2,8 @@
 /* listener.c - see listener.h. */
 #include "listener.h"
 
+#include "config_value.h"
+
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
@@ -29,57 +31,11 @@ struct address {
         struct sockaddr_in in;
         struct sockaddr_in6 in6;
         struct sockaddr_un un;
+        struct sockaddr_storage storage;
     };
     socklen_t len;
     bool is_dual; /* IPv6 and IPv4 */
 };
-
-/* ---- "127.0.0.1:2525", "[::1]:2525", "localhost:2525", "*:2525" ---- */
-
-static bool parse_port(const char *text, in_port_t *port_out)
-{
-    char *end;
-    errno = 0;
-    unsigned long port = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || port > 65535) {
-        return false;
-    }
-    *port_out = htons((uint16_t)port);
-    return true;
-}
-
-static bool parse_tcp(const char *name, struct address *address_out)
-{
-    char host[64] = {0};
-    const char *colon = strrchr(name, ':');
-    in_port_t port;
-    if (colon == NULL || !parse_port(colon + 1, &port)) {
-        return false;
-    }
-    size_t len = (size_t)(colon - name);
-    bool is_bracketed = len >= 2 && name[0] == '[' && name[len - 1] == ']';
-    if (is_bracketed) {
-        name++;
-        len -= 2;
-    }
-    if (len >= sizeof(host)) {
-        return false;
-    }
-    memcpy(host, name, len);
-    *address_out = (struct address){0};
-    if (is_bracketed || strcmp(host, "*") == 0) {
-        address_out->is_dual = !is_bracketed;
-        address_out->len = sizeof(address_out->in6);
-        address_out->in6.sin6_family = AF_INET6;
-        address_out->in6.sin6_port = port;
-        return !is_bracketed || inet_pton(AF_INET6, host, &address_out->in6.sin6_addr) == 1;
-    }
-    const char *numeric = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
-    address_out->len = sizeof(address_out->in);
-    address_out->in.sin_family = AF_INET;
-    address_out->in.sin_port = port;
-    return inet_pton(AF_INET, numeric, &address_out->in.sin_addr) == 1;
-}
 
 /* ---- sockets ---- */
 
@@ -192,28 +148,22 @@ static void remove_stale(const struct address *address)
 }
 
 static int open_unix(struct rp_listener *listener,
-                     const char *path,
+                     const struct address *address,
                      uint32_t worker_count,
                      char *error,
                      size_t error_len)
 {
-    struct address address = {.un = {.sun_family = AF_UNIX}, .len = sizeof(address.un)};
-    size_t len = strlen(path);
-    if (len == 0 || len >= sizeof(address.un.sun_path)) {
-        return fail(listener->name, "bind", len == 0 ? EINVAL : ENAMETOOLONG, error, error_len);
-    }
-    memcpy(address.un.sun_path, path, len + 1);
-    remove_stale(&address);
+    remove_stale(address);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return fail(listener->name, "make a socket", errno, error, error_len);
     }
-    if (bind(fd, &address.any, address.len) < 0 || listen(fd, BACKLOG) < 0) {
+    if (bind(fd, &address->any, address->len) < 0 || listen(fd, BACKLOG) < 0) {
         int err = errno;
         (void)close(fd);
         return fail(listener->name, "bind", err, error, error_len);
     }
-    memcpy(listener->unix_path, path, len + 1);
+    memcpy(listener->unix_path, address->un.sun_path, sizeof(listener->unix_path));
     while (listener->fd_count < worker_count) {
         listener->fds[listener->fd_count++] = fd;
     }
@@ -232,15 +182,15 @@ int rp_listener_open(struct rp_listener *listener,
     if (listener->fds == NULL) {
         return fail(name, "listen", ENOMEM, error, error_len);
     }
-    struct address address;
+    struct address address = {.is_dual = name[0] == '*'};
     int err;
-    if (strncmp(name, "unix:", 5) == 0) {
-        err = open_unix(listener, name + 5, worker_count, error, error_len);
-    } else if (parse_tcp(name, &address)) {
-        err = open_tcp(listener, &address, worker_count, error, error_len);
-    } else {
+    if (rp_config_value_address(name, &address.storage, &address.len) != RP_CONFIG_VALUE_GOOD) {
         err = fail(name, "understand the address (right: 127.0.0.1:2525, [::1]:2525, unix:/path)",
                    EINVAL, error, error_len);
+    } else if (address.any.sa_family == AF_UNIX) {
+        err = open_unix(listener, &address, worker_count, error, error_len);
+    } else {
+        err = open_tcp(listener, &address, worker_count, error, error_len);
     }
     if (err < 0) {
         rp_listener_close(listener);

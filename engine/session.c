@@ -57,7 +57,7 @@ static const struct rp_reply *refusal(struct rp_worker *worker)
     if (worker->config->spool_discard) {
         return NULL;
     }
-    return is_disk_full(worker) ? &rp_reply_no_space : rp_lane_refusal(&worker->lane);
+    return is_disk_full(worker) ? &rp_lane_no_space : rp_lane_refusal(&worker->lane);
 }
 
 /* ---- the envelope ---- */
@@ -115,7 +115,7 @@ static void on_mail(struct run *run)
         conn->message = rp_message_take(&run->worker->store, run->index, conn->generation);
         if (conn->message == RP_NONE || !begin_envelope(run)) {
             drop_transaction(run);
-            why_not = &rp_reply_no_memory;
+            why_not = &rp_lane_no_memory;
         }
     }
     if (why_not != NULL) {
@@ -164,13 +164,13 @@ static void on_body(struct run *run)
     struct rp_message *message = transaction(run);
     rp_stats_add(&worker->stats.body_bytes, body.len);
     if (message->failure == NULL && !append_body(run, body)) {
-        message->failure = &rp_reply_no_memory;
+        message->failure = &rp_lane_no_memory;
     }
     bool is_big =
         message->body_len > RP_BIG_THRESHOLD || message->slices.count >= RP_MESSAGE_SLICES_MAX - 1;
     if (message->failure == NULL && message->big == RP_NONE && is_big &&
         !rp_big_begin(worker, conn->message)) {
-        message->failure = &rp_reply_no_memory;
+        message->failure = &rp_lane_no_memory;
     }
     if (message->failure != NULL) {
         const struct rp_reply *failure = message->failure;
@@ -193,7 +193,7 @@ static void on_message(struct run *run)
     struct rp_message *message = transaction(run);
     const struct rp_reply *failure = message->failure;
     if (failure == NULL && !rp_conn_reserve_reply(worker, conn, message)) {
-        failure = &rp_reply_no_memory;
+        failure = &rp_lane_no_memory;
     }
     if (failure != NULL) {
         rp_stats_add(&worker->stats.messages_refused, 1);

@@ -312,6 +312,11 @@ static bool is_done(const struct rp_worker *worker)
     if (worker->is_stopping) {
         return true;
     }
+    for (uint32_t i = 0; i < worker->port_count; i++) {
+        if (worker->ports[i].is_armed) {
+            return false; /* a connection may be on its way out of the queue */
+        }
+    }
     return worker->is_draining && worker->conns.open_count == 0 && rp_lane_is_idle(&worker->lane);
 }
 
@@ -342,5 +347,5 @@ int rp_worker_run(struct rp_worker *worker)
         mind_timers(worker);
     }
     rp_lane_finish(worker);
-    return 0;
+    return rp_io_wait(worker->io, 0); /* what was asked for last goes out, too */
 }

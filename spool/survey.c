@@ -187,7 +187,8 @@ static int scan(const struct rp_survey_lane *lane,
     if (error != 0) {
         return error;
     }
-    if (segment->header == RP_RECOVER_HEADER_GOOD && image.len < RP_SPOOL_BLOCK) {
+    if (segment->header == RP_RECOVER_HEADER_GOOD &&
+        image.len < sizeof(struct rp_spool_segment_header)) {
         segment->header = RP_RECOVER_HEADER_BAD; /* it was cut under our hands */
         segment->header_first = RP_FORMAT_SEQUENCE_NONE;
     }

@@ -331,7 +331,14 @@ class Crowds(Abuse):
             inside.deliver(b"%d\r\n" % number * 5000)
         for plain in waiting:
             plain.close()
-        self.good(daemon, 20)
+        deadline = time.monotonic() + 20
+        while not (late := daemon.client()).greeting.startswith("220"):
+            self.assertRegex(late.greeting, r"^421 4\.3\.2 ")
+            late.close()
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        late.close()
+        self.good(daemon)
         inside.close()
 
     def spawn_with_files(self, daemon, count):

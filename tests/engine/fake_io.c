@@ -265,6 +265,16 @@ static void end_requests(int fd)
     }
 }
 
+/* A listener that is shut listens no more: whoever accepts on it is told so. */
+static void end_listener(int fd)
+{
+    struct fake_request *request;
+    while ((request = fake_find_fd(FAKE_ACCEPT, fd)) != NULL) {
+        fake_finish(request, request->is_cancelled ? -ECANCELED : -EINVAL);
+    }
+    state.listeners_shut++;
+}
+
 static int32_t errno_of(int result)
 {
     return result < 0 ? -errno : result;
@@ -278,6 +288,10 @@ int32_t fake_perform(struct fake_request *request)
     case FAKE_SEND:
     case FAKE_WRITE: return fake_perform_part(request, request->len);
     case FAKE_SHUTDOWN:
+        if (request->fd < FAKE_SOCKET_FIRST) {
+            end_listener(request->fd);
+            break;
+        }
         socket_of(request->fd)->is_shut = true;
         if (request->flags == SHUT_RDWR) {
             end_requests(request->fd);
@@ -529,7 +543,7 @@ void rp_io_send(struct rp_io *io, uint64_t tag, int fd, const void *ptr, size_t 
 void rp_io_shutdown(struct rp_io *io, uint64_t tag, int fd, int how)
 {
     (void)io;
-    assert(socket_of(fd)->is_open);
+    assert(fd < FAKE_SOCKET_FIRST || socket_of(fd)->is_open);
     submit((struct fake_request){.op = FAKE_SHUTDOWN, .tag = tag, .fd = fd, .flags = how});
 }
 

@@ -66,6 +66,7 @@ struct fake_io {
     uint64_t disk_free, disk_total;
     int disk_error;
     uint32_t wakes;                /* rp_io_wake_readers */
+    uint32_t listeners_shut;       /* rp_io_shutdown of a listener */
     int (*on_wait)(void *context); /* instead of rp_io_wait's answer */
     void *context;
     uint64_t submitted[FAKE_OP_COUNT]; /* requests so far */

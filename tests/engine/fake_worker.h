@@ -9,8 +9,7 @@
  *     ...fake_sent(fd) is what the client has read...
  *     fake_worker_close(&fake);
  *
- * rp_worker_run returns -ESHUTDOWN when the worker would wait for something that has not come,
- * and is called again for the next round.
+ * One at a time. rp_worker_run is called once, and left and entered again where the worker waits.
  */
 #ifndef FAKE_WORKER_H
 #define FAKE_WORKER_H
@@ -23,9 +22,11 @@ struct fake_worker {
     struct rp_config config;
     struct rp_spooldir dir;
     struct rp_worker *worker;
-    int result; /* of the last rp_worker_run */
-    bool is_over;
-    uint32_t held; /* bits of enum fake_op that fake_worker_settle leaves alone */
+    bool is_started;
+    bool is_over;   /* rp_worker_run has returned, */
+    int result;     /* with this */
+    int ring_error; /* what rp_io_wait says */
+    uint32_t held;  /* bits of enum fake_op that fake_worker_settle leaves alone */
 };
 
 /* `tweak` may change the configuration before the worker opens. */

@@ -288,7 +288,8 @@ static void test_starved(void)
     end();
 }
 
-#define CROWD 12
+/* So many that they use up what is lent before any of them reaches the threshold. */
+#define CROWD (RP_BUFFERS_LENT * RP_BUFFER_SIZE / RP_BIG_THRESHOLD + 8)
 
 static void crowd(struct rp_config *config)
 {
@@ -305,7 +306,7 @@ static void test_relief(void)
     begin(crowd);
     int fds[CROWD];
     size_t fed = 0;
-    for (int i = 0; i < CROWD; i++) {
+    for (size_t i = 0; i < CROWD; i++) {
         fds[i] = fake_worker_connect(&fake);
         CU_ASSERT(strstr(fake_worker_talk(&fake, fds[i], HELLO ENVELOPE), "354 ") != NULL);
     }
@@ -319,7 +320,7 @@ static void test_relief(void)
     /* Now those that are lent are all that are left, and no body reaches the threshold. */
     CU_ASSERT(CROWD * RP_BIG_THRESHOLD > fake_lent_count() * RP_BUFFER_SIZE);
     fake.held = 1u << FAKE_OPEN;
-    for (int i = 0; fake_lent_count() > 0; i = (i + 1) % CROWD) {
+    for (size_t i = 0; fake_lent_count() > 0; i = (i + 1) % CROWD) {
         CU_ASSERT_FATAL(fake_feed_octets(fds[i], text, sizeof(text)));
         fake_worker_settle(&fake);
     }
@@ -331,13 +332,13 @@ static void test_relief(void)
     fake.held = 0;
     fake_worker_settle(&fake);
     for (int round = 0; round < 60; round++) {
-        for (int i = 0; i < CROWD; i++) {
+        for (size_t i = 0; i < CROWD; i++) {
             fed += fake_feed_octets(fds[i], text, sizeof(text));
             fake_worker_settle(&fake);
         }
     }
     CU_ASSERT(fed > 59 * CROWD); /* they all go on */
-    for (int i = 0; i < CROWD; i++) {
+    for (size_t i = 0; i < CROWD; i++) {
         CU_ASSERT(strstr(fake_worker_talk(&fake, fds[i], ".\r\n"), "queued") != NULL);
     }
     while (count > 0) {

@@ -10,6 +10,7 @@
 
 #include "sim_model.h"
 #include "sim_net.h"
+#include "sim_random.h"
 
 /* How much a client says before it listens. */
 enum sim_style {

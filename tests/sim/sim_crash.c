@@ -5,6 +5,7 @@
 #include "sim_crash.h"
 
 #include "sim_disk.h"
+#include "sim_random.h"
 #include "sim_trace.h"
 #include "spool/rp_spool_format.h"
 
@@ -109,7 +110,7 @@ static void store_survivor(struct copy *copy, const struct sim_file *file, const
     size_t last_len;
     uint8_t *last = load(file->fd, &last_len);
     uint64_t size = choose_size(&copy->random, file->durable_size, last_len);
-    uint8_t *octets = calloc(1, size + SIM_DISK_SECTOR);
+    uint8_t *octets = calloc(1, size + SIM_FILE_SECTOR);
     assert(octets != NULL);
     uint64_t sure = file->durable_size < size ? file->durable_size : size;
     if (sure > 0) {
@@ -120,13 +121,13 @@ static void store_survivor(struct copy *copy, const struct sim_file *file, const
     size_t edge = (size_t)sim_random_below(&copy->random, file->sector_count + 1);
     uint64_t lost = 0;
     for (size_t i = 0; i < file->sector_count; i++) {
-        uint64_t at = i * SIM_DISK_SECTOR;
+        uint64_t at = i * SIM_FILE_SECTOR;
         bool is_unsure = file->epochs[i] != 0;
         if (!is_unsure || at >= size || at >= last_len) {
             continue;
         }
         if (keeps_sector(&copy->random, fate, edge, i)) {
-            uint64_t end = at + SIM_DISK_SECTOR;
+            uint64_t end = at + SIM_FILE_SECTOR;
             end = end < size ? end : size;
             end = end < last_len ? end : last_len;
             memcpy(octets + at, last + at, end - at);

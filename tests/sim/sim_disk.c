@@ -5,6 +5,7 @@
 #include "sim_disk.h"
 
 #include "sim_agenda.h"
+#include "sim_random.h"
 #include "sim_trace.h"
 
 #include <assert.h>
@@ -206,23 +207,6 @@ static struct sim_file *find_file(dev_t dev, ino_t ino)
     return NULL;
 }
 
-/* Room for that many octets in what is known of a file. */
-static void reserve_sectors(struct sim_file *file, uint64_t size)
-{
-    size_t count = (size_t)((size + SIM_DISK_SECTOR - 1) / SIM_DISK_SECTOR);
-    if (count <= file->sector_count) {
-        return;
-    }
-    size_t old = file->sector_count;
-    count = count > 2 * old ? count : 2 * old;
-    file->durable = realloc(file->durable, count * SIM_DISK_SECTOR);
-    file->epochs = reallocarray(file->epochs, count, sizeof(*file->epochs));
-    assert(file->durable != NULL && file->epochs != NULL);
-    memset(file->durable + old * SIM_DISK_SECTOR, 0, (count - old) * SIM_DISK_SECTOR);
-    memset(file->epochs + old, 0, (count - old) * sizeof(*file->epochs));
-    file->sector_count = count;
-}
-
 /* Begin to know a file that is there under that name. */
 static struct sim_file *adopt(int dir_fd, const char *name, bool is_new)
 {
@@ -250,19 +234,11 @@ static struct sim_file *adopt(int dir_fd, const char *name, bool is_new)
         file->entry_epoch = disk.epoch;
     } else {
         file->durable_size = (uint64_t)found.st_size;
-        reserve_sectors(file, file->durable_size);
+        sim_file_reserve(file, file->durable_size);
         ssize_t len = pread(fd, file->durable, file->durable_size, 0);
         assert(len == (ssize_t)file->durable_size);
     }
     return file;
-}
-
-static uint64_t size_of(const struct sim_file *file)
-{
-    struct stat found;
-    int err = fstat(file->fd, &found);
-    assert(err == 0);
-    return (uint64_t)found.st_size;
 }
 
 /* A number that only decides the trace's hash: which file. */
@@ -275,48 +251,7 @@ static uint64_t trace_name(const struct sim_file *file)
     return hash % 100000;
 }
 
-/* ---- what is durable ---- */
-
-static void mark_dirty(struct sim_file *file, uint64_t from, uint64_t end, uint64_t epoch)
-{
-    reserve_sectors(file, end);
-    for (uint64_t i = from / SIM_DISK_SECTOR; i * SIM_DISK_SECTOR < end; i++) {
-        file->epochs[i] = epoch;
-    }
-}
-
-/* The sectors from `from` to `end` that were written up to that epoch are on disk. */
-static void make_durable(struct sim_file *file, uint64_t from, uint64_t end, uint64_t epoch)
-{
-    reserve_sectors(file, end);
-    for (uint64_t i = from / SIM_DISK_SECTOR; i * SIM_DISK_SECTOR < end; i++) {
-        if (file->epochs[i] == 0 || file->epochs[i] > epoch) {
-            continue;
-        }
-        uint8_t *sector = file->durable + i * SIM_DISK_SECTOR;
-        memset(sector, 0, SIM_DISK_SECTOR);
-        ssize_t len = pread(file->fd, sector, SIM_DISK_SECTOR, (off_t)(i * SIM_DISK_SECTOR));
-        assert(len >= 0);
-        file->epochs[i] = 0;
-    }
-}
-
-static void sync_file(struct sim_file *file, uint64_t epoch)
-{
-    uint64_t size = size_of(file);
-    reserve_sectors(file, size);
-    make_durable(file, 0, size, epoch);
-    file->durable_size = size;
-}
-
-static void lose_file(struct sim_file *file, uint64_t epoch)
-{
-    for (size_t i = 0; i < file->sector_count; i++) {
-        if (file->epochs[i] != 0 && file->epochs[i] <= epoch) {
-            file->epochs[i] = SIM_DISK_LIMBO;
-        }
-    }
-}
+/* ---- directories ---- */
 
 /* Every name in that directory changed up to that epoch: durable, or (failed) in limbo. */
 static void sync_dir(int dir_fd, uint64_t epoch, bool is_good)
@@ -332,7 +267,7 @@ static void sync_dir(int dir_fd, uint64_t epoch, bool is_good)
         if (is_good) {
             file->entry = file->entry == SIM_ENTRY_MADE ? SIM_ENTRY_DURABLE : SIM_ENTRY_GONE;
         } else {
-            file->entry_epoch = SIM_DISK_LIMBO;
+            file->entry_epoch = SIM_FILE_LIMBO;
         }
     }
 }
@@ -365,7 +300,7 @@ static int32_t do_open(struct sim_request *request)
         sim_trace_fail("%s cannot be opened for the simulator", request->name);
     }
     if ((request->flags & O_TRUNC) != 0) {
-        mark_dirty(file, 0, file->sector_count * SIM_DISK_SECTOR, disk.epoch);
+        sim_file_mark_dirty(file, 0, file->sector_count * SIM_FILE_SECTOR, disk.epoch);
     }
     disk.handles = reallocarray(disk.handles, disk.handle_count + 1, sizeof(*disk.handles));
     assert(disk.handles != NULL);
@@ -396,12 +331,12 @@ static int32_t do_fallocate(struct sim_request *request)
     if (is_full()) {
         return -ENOSPC;
     }
-    uint64_t old_size = size_of(file);
+    uint64_t old_size = sim_file_size(file);
     if (fallocate(request->fd, 0, 0, (off_t)request->len) != 0) {
         return -errno;
     }
     if (request->len > old_size) {
-        mark_dirty(file, old_size, request->len, ++disk.epoch);
+        sim_file_mark_dirty(file, old_size, request->len, ++disk.epoch);
     }
     return 0;
 }
@@ -436,12 +371,12 @@ static void write_some(const struct sim_request *request, struct sim_file *file,
     uint64_t from = 0;
     while (from < request->len) {
         uint64_t place = request->off + from;
-        uint64_t len = SIM_DISK_SECTOR - place % SIM_DISK_SECTOR;
+        uint64_t len = SIM_FILE_SECTOR - place % SIM_FILE_SECTOR;
         uint64_t end = from + len < request->len ? from + len : request->len;
         if (sim_random_chance(&disk.random, kept_ppm)) {
             int err = write_part(request, from, end);
             assert(err == 0);
-            mark_dirty(file, place, request->off + end, epoch);
+            sim_file_mark_dirty(file, place, request->off + end, epoch);
         }
         from = end;
     }
@@ -469,9 +404,9 @@ static bool is_aligned(const struct sim_request *request)
 static uint64_t choose_short(const struct sim_request *request, bool is_in_blocks)
 {
     uint64_t len = sim_random_between(&disk.random, 1, request->len);
-    uint64_t block = is_in_blocks ? disk.faults.direct_block : SIM_DISK_SECTOR;
+    uint64_t block = is_in_blocks ? disk.faults.direct_block : SIM_FILE_SECTOR;
     uint64_t end = request->off + len;
-    bool is_rounded = is_in_blocks || end < SIM_DISK_SECTOR;
+    bool is_rounded = is_in_blocks || end < SIM_FILE_SECTOR;
     if (sim_random_chance(&disk.random, 300000) || is_rounded) {
         len = (end + block - 1) / block * block - request->off;
     }
@@ -503,12 +438,12 @@ static int32_t do_write(struct sim_request *request)
         return -EINVAL;
     }
     uint64_t end = request->off + request->len;
-    bool lacks_room = end > size_of(file) && is_full();
+    bool lacks_room = end > sim_file_size(file) && is_full();
     if (lacks_room && sim_random_chance(&disk.random, 700000)) {
         return -ENOSPC;
     }
     if (sim_random_chance(&disk.random, disk.faults.write_error_ppm)) {
-        write_some(request, file, SIM_DISK_LIMBO);
+        write_some(request, file, SIM_FILE_LIMBO);
         if (request->is_durable) {
             crash_soon();
         }
@@ -522,9 +457,9 @@ static int32_t do_write(struct sim_request *request)
     if (err < 0) {
         sim_trace_fail("a real write of %s failed: %s", file->name, strerror(-err));
     }
-    mark_dirty(file, request->off, request->off + len, ++disk.epoch);
+    sim_file_mark_dirty(file, request->off, request->off + len, ++disk.epoch);
     if (request->is_durable) {
-        make_durable(file, request->off, request->off + len, disk.epoch);
+        sim_file_make_durable(file, request->off, request->off + len, disk.epoch);
         if (file->durable_size < request->off + len) {
             file->durable_size = request->off + len;
         }
@@ -539,9 +474,9 @@ static int32_t do_sync(struct sim_request *request)
     if (handle == NULL) {
         sync_dir(request->fd, request->epoch, is_good);
     } else if (is_good) {
-        sync_file(handle->file, request->epoch);
+        sim_file_sync(handle->file, request->epoch);
     } else {
-        lose_file(handle->file, request->epoch);
+        sim_file_lose(handle->file, request->epoch);
     }
     return is_good ? 0 : -EIO;
 }
@@ -588,7 +523,10 @@ void sim_disk_start(struct sim_request *request)
         sim_trace_fail("write to fd %d, which is a directory", request->fd);
     }
     request->epoch = disk.epoch;
-    uint64_t delay_ns = sim_random_spread(&disk.random, 5 * SIM_US, disk.faults.usual_ns);
+    bool is_flush =
+        request->op == SIM_OP_SYNC || (request->op == SIM_OP_WRITE && request->is_durable);
+    uint64_t most_ns = is_flush ? disk.faults.sync_ns : disk.faults.usual_ns;
+    uint64_t delay_ns = sim_random_spread(&disk.random, 5 * SIM_US, most_ns);
     if (sim_random_chance(&disk.random, disk.faults.slow_ppm)) {
         delay_ns = sim_random_between(&disk.random, 0, disk.faults.slow_ns);
     }
@@ -618,13 +556,13 @@ static void interrupt_one(struct sim_request *request, bool is_prefix)
 void sim_disk_interrupt(bool is_prefix)
 {
     struct sim_request *request;
-    for (size_t i = 0; (request = sim_io_find_live(SIM_OP_WRITE, i)) != NULL; i++) {
+    for (size_t i = 0; (request = sim_request_find_live(SIM_OP_WRITE, i)) != NULL; i++) {
         if (request->is_sent) {
             interrupt_one(request, is_prefix);
         }
     }
     /* Names under way: each is made or removed, or not. */
-    for (size_t i = 0; (request = sim_io_find_live(SIM_OP_OPEN, i)) != NULL; i++) {
+    for (size_t i = 0; (request = sim_request_find_live(SIM_OP_OPEN, i)) != NULL; i++) {
         if (request->is_sent && sim_random_chance(&disk.random, 500000)) {
             int fd = openat(request->fd, request->name, request->flags | O_CLOEXEC, request->mode);
             if (fd >= 0) {
@@ -634,7 +572,7 @@ void sim_disk_interrupt(bool is_prefix)
             }
         }
     }
-    for (size_t i = 0; (request = sim_io_find_live(SIM_OP_UNLINK, i)) != NULL; i++) {
+    for (size_t i = 0; (request = sim_request_find_live(SIM_OP_UNLINK, i)) != NULL; i++) {
         if (request->is_sent && sim_random_chance(&disk.random, 500000)) {
             (void)do_unlink(request);
         }

@@ -17,15 +17,12 @@
 #ifndef SIM_DISK_H
 #define SIM_DISK_H
 
+#include "sim_file.h"
 #include "sim_io.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
-
-#define SIM_DISK_SECTOR 512u
-#define SIM_DISK_LIMBO  UINT64_MAX /* in place of an epoch: a sync of it failed */
 
 /* Rates are of a million operations; 0: never. */
 struct sim_disk_faults {
@@ -37,32 +34,11 @@ struct sim_disk_faults {
     uint32_t slow_ppm;       /* takes up to slow_ns */
     uint64_t slow_ns;
     uint64_t usual_ns;      /* most operations take up to this */
+    uint64_t sync_ns;       /* syncs and durable writes up to this */
     uint64_t direct_block;  /* octets of a block for O_DIRECT: a power of two */
     uint64_t full_every_ns; /* about so often the disk is full ... */
     uint64_t full_ns;       /* ... for about so long */
     bool full_is_told;      /* and sim_disk_free says so */
-};
-
-enum sim_entry {
-    SIM_ENTRY_DURABLE, /* the name is on disk */
-    SIM_ENTRY_MADE,    /* it was made, and may be lost */
-    SIM_ENTRY_REMOVED, /* it was removed, and may come back */
-    SIM_ENTRY_GONE,    /* it was removed for good */
-};
-
-struct sim_file {
-    char dir[64]; /* relative to the spool; "" is the spool itself */
-    char name[64];
-    int fd;    /* our own, for reading and writing */
-    dev_t dev; /* who it is */
-    ino_t ino;
-    enum sim_entry entry;
-    uint64_t entry_epoch; /* of the last change of `entry`, or SIM_DISK_LIMBO */
-    bool was_durable;     /* the name had been before it was removed */
-    uint64_t durable_size;
-    uint8_t *durable; /* octets that are surely on disk, sector_count sectors */
-    uint64_t *epochs; /* by sector: 0, clean; else of the last write */
-    size_t sector_count;
 };
 
 /* `root`: the spool's directory, without symbolic links. */

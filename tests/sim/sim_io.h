@@ -8,45 +8,7 @@
 #ifndef SIM_IO_H
 #define SIM_IO_H
 
-#include "engine/io.h"
-#include "sim_random.h"
-
-enum sim_op {
-    SIM_OP_ACCEPT,
-    SIM_OP_RECV,
-    SIM_OP_SEND,
-    SIM_OP_SHUTDOWN,
-    SIM_OP_CANCEL,
-    SIM_OP_CLOSE,
-    SIM_OP_OPEN,
-    SIM_OP_UNLINK,
-    SIM_OP_FALLOCATE,
-    SIM_OP_WRITE,
-    SIM_OP_SYNC,
-    SIM_OP_COUNT,
-};
-
-/* A request that has no final completion yet. Slots are used again. */
-struct sim_request {
-    struct rp_io *io;
-    uint64_t tag;
-    uint64_t serial; /* never used twice: tells a slot's users apart */
-    enum sim_op op;
-    bool is_live; /* no final completion yet */
-    bool is_sent; /* rp_io_wait has sent it off */
-    int fd;       /* socket or file; a directory for SIM_OP_OPEN and SIM_OP_UNLINK */
-    const void *ptr;
-    const struct iovec *iov;
-    size_t count;         /* of iov */
-    uint64_t len;         /* octets in all; length of a fallocate */
-    uint64_t off;         /* where in the file */
-    const char *name;     /* the caller's, until the completion */
-    int flags;            /* of open; of shutdown: how */
-    unsigned mode;        /* of open */
-    bool is_durable;      /* write: RWF_DSYNC; sync: data only */
-    uint64_t memory_hash; /* of what the caller lent, at the time of the request */
-    uint64_t epoch;       /* sim_disk: what had happened when it was sent off */
-};
+#include "sim_request.h"
 
 /* What the ring itself does wrong, decided by the seed; times ppm (of a million). */
 struct sim_io_faults {
@@ -79,10 +41,7 @@ void sim_io_complete_more(struct sim_request *request, int32_t res, uint32_t buf
 /* A lent buffer, in seeded order; false: there is none. */
 bool sim_io_take_buffer(struct rp_io *io, uint32_t *buffer_out, void **ptr_out, uint32_t *len_out);
 
-/* The live request number `index`, in order of age; NULL: there are not so many. */
-struct sim_request *sim_io_find_live(enum sim_op op, size_t index);
-
-/* How much the engine asked for: completed requests of a kind. */
-uint64_t sim_io_count(enum sim_op op);
+/* A request to be sent off by the next rp_io_wait. */
+void sim_io_queue(struct rp_io *io, struct sim_request *request);
 
 #endif

@@ -5,6 +5,7 @@
 #include "sim_net.h"
 
 #include "sim_agenda.h"
+#include "sim_random.h"
 #include "sim_trace.h"
 
 #include <arpa/inet.h>

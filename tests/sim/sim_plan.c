@@ -5,6 +5,7 @@
 #include "sim_plan.h"
 
 #include "sim_agenda.h"
+#include "sim_random.h"
 
 #include <stdio.h>
 
@@ -121,6 +122,7 @@ static void choose_disk(struct sim_disk_faults *disk, struct sim_random *random,
 {
     static const uint64_t usual[] = {100 * SIM_US, SIM_MS, 10 * SIM_MS};
     disk->usual_ns = pick(random, 3, usual);
+    disk->sync_ns = disk->usual_ns * (sim_random_chance(random, 500000) ? 1 : 30);
     disk->direct_block = sim_random_chance(random, 500000) ? 512 : 4096;
     if ((faults & SIM_FAULTS_DISK) == 0) {
         return;

@@ -6,7 +6,8 @@
  * It has what a reader must cope with: a big body, a header without messages, and a lane
  * that a crash has left with an open index, a damaged sector and a void record.
  * golden/v1.expected has a line an entry, for the other readers, too. `test_golden --write DIR`
- * makes DIR and prints those lines: how both were made. A new format version gets a new folder.
+ * makes DIR and prints those lines: how both were made. `--print DIR` prints them of any spool, for
+ * test_python_reader.py. A new format version gets a new folder.
  */
 #include "spool.h"
 
@@ -179,6 +180,10 @@ int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "--write") == 0) {
         write_golden(argv[2]);
+        print_lines(argv[2], stdout);
+        return 0;
+    }
+    if (argc == 3 && strcmp(argv[1], "--print") == 0) {
         print_lines(argv[2], stdout);
         return 0;
     }
