@@ -35,6 +35,7 @@ bool rp_big_begin(struct rp_worker *worker, uint32_t message_index)
     big->next = RP_NONE;
     big->pending = 0;
     big->is_writing = false;
+    big->is_queued = false;
     big->is_complete = false;
     big->is_direct = true;
     big->id = worker->bigs.next_id++;
@@ -89,8 +90,8 @@ static void let_go(struct rp_worker *worker, uint32_t index)
         rp_message_at(&worker->store, big->message)->big = RP_NONE;
         big->message = RP_NONE;
     }
-    bool is_busy = big->step == RP_BIG_OPENING || big->is_writing || big->step == RP_BIG_SYNCING ||
-                   big->step == RP_BIG_NAMING;
+    bool is_busy = big->step == RP_BIG_OPENING || big->is_writing || big->is_queued ||
+                   big->step == RP_BIG_SYNCING || big->step == RP_BIG_NAMING;
     if (is_busy) {
         return; /* when that ends */
     }
@@ -174,6 +175,7 @@ static void finish(struct rp_worker *worker, uint32_t index)
         return;
     }
     big->step = RP_BIG_SYNCING;
+    worker->bigs.busy_count++;
     rp_io_sync(worker->io, rp_op_tag(RP_OP_BIG_SYNC, index), big->fd, true);
 }
 
@@ -204,21 +206,45 @@ static void take_for_write(struct rp_worker *worker, struct rp_big *big, struct 
     rp_slices_take(&worker->store, slices, RP_BIG_IOV, &big->writing);
 }
 
+/* False: too many are under way; it will be pumped when its turn comes. */
+static bool is_our_turn(struct rp_worker *worker, uint32_t index)
+{
+    struct rp_bigs *bigs = &worker->bigs;
+    if (bigs->busy_count < RP_BIG_BUSY_MAX) {
+        return true;
+    }
+    struct rp_big *big = big_at(worker, index);
+    if (!big->is_queued) {
+        big->is_queued = true;
+        big->next = RP_NONE;
+        if (bigs->queue_last == RP_NONE) {
+            bigs->queue_first = index;
+        } else {
+            big_at(worker, bigs->queue_last)->next = index;
+        }
+        bigs->queue_last = index;
+    }
+    return false;
+}
+
 static void pump(struct rp_worker *worker, uint32_t index)
 {
     struct rp_big *big = big_at(worker, index);
-    if (big->step != RP_BIG_OPEN || big->is_writing) {
+    if (big->step != RP_BIG_OPEN || big->is_writing || big->is_queued) {
         return;
     }
     struct rp_message *message = rp_message_at(&worker->store, big->message);
     struct rp_slices *slices = &message->slices;
-    if (slices->len == 0 && big->is_complete) {
-        finish(worker, index);
+    if (slices->len == 0 && !big->is_complete) {
         return;
     }
     bool is_enough = slices->len >= RP_BIG_WRITE_MIN || slices->count >= RP_BIG_IOV ||
                      big->is_complete || rp_bufpool_is_short(&worker->store.buffers);
-    if (slices->len == 0 || !is_enough) {
+    if (!is_enough || !is_our_turn(worker, index)) {
+        return;
+    }
+    if (slices->len == 0) {
+        finish(worker, index);
         return;
     }
     take_for_write(worker, big, slices);
@@ -229,8 +255,29 @@ static void pump(struct rp_worker *worker, uint32_t index)
         rp_spool_hash_add(&big->hash, big->iov[i].iov_base, big->iov[i].iov_len);
     }
     big->is_writing = true;
-    worker->bigs.writing_count++;
+    worker->bigs.busy_count++;
     write_rest(worker, index);
+}
+
+/* A write or sync has ended: the next ones in the queue may have their turn. */
+static void pump_queue(struct rp_worker *worker)
+{
+    struct rp_bigs *bigs = &worker->bigs;
+    bigs->busy_count--;
+    while (bigs->queue_first != RP_NONE && bigs->busy_count < RP_BIG_BUSY_MAX) {
+        uint32_t index = bigs->queue_first;
+        struct rp_big *big = big_at(worker, index);
+        bigs->queue_first = big->next;
+        if (bigs->queue_first == RP_NONE) {
+            bigs->queue_last = RP_NONE;
+        }
+        big->is_queued = false;
+        if (big->message == RP_NONE) {
+            let_go(worker, index);
+        } else {
+            pump(worker, index);
+        }
+    }
 }
 
 void rp_big_more(struct rp_worker *worker, struct rp_message *message)
@@ -264,8 +311,8 @@ static void written(struct rp_worker *worker, uint32_t index, int32_t res)
         }
     }
     big->is_writing = false;
-    worker->bigs.writing_count--;
     rp_slices_drop(&worker->store, &big->writing);
+    pump_queue(worker);
     if (res <= 0) {
         fail(worker, index, "write", res == 0 ? -EIO : res);
         return;
@@ -282,6 +329,7 @@ static void written(struct rp_worker *worker, uint32_t index, int32_t res)
 static void synced(struct rp_worker *worker, uint32_t index, int32_t res)
 {
     struct rp_big *big = big_at(worker, index);
+    pump_queue(worker);
     if (res < 0) {
         big->step = RP_BIG_OPEN;
         fail(worker, index, "sync", res);

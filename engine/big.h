@@ -27,9 +27,10 @@ struct rp_big {
     enum rp_big_step step;
     int fd;           /* -1: none */
     uint32_t message; /* RP_NONE: nobody wants it any more */
-    uint32_t next;    /* among those that wait for big/ */
+    uint32_t next;    /* among those that wait for their turn, or for big/ */
     uint32_t pending; /* operations under way while CLOSING */
     bool is_writing;
+    bool is_queued;   /* waits for its turn to write or sync */
     bool is_direct;   /* O_DIRECT, as long as offset and length are multiples of a block */
     bool is_complete; /* the end of data was seen */
     uint64_t id;
@@ -49,7 +50,8 @@ struct rp_bigs {
     uint32_t dir_waiting; /* a list of those NAMING, for the next sync of big/ */
     uint32_t dir_syncing; /* and for the one under way */
     bool is_dir_syncing;
-    uint32_t writing_count;
+    uint32_t busy_count;              /* writes and syncs under way */
+    uint32_t queue_first, queue_last; /* those that wait for their turn */
 };
 
 /* Give this message's body a file. False: no slot; the message is as it was. */

@@ -79,6 +79,7 @@ int rp_worker_open(const struct rp_worker_options *options,
     worker->bigs.dir_fd = options->dir->big_fd;
     worker->bigs.next_id = rp_io_wall_ns(worker->io);
     worker->bigs.dir_waiting = worker->bigs.dir_syncing = RP_NONE;
+    worker->bigs.queue_first = worker->bigs.queue_last = RP_NONE;
     worker->port_count = options->listener_count;
     for (uint32_t i = 0; i < options->listener_count; i++) {
         worker->ports[i] = (struct rp_worker_port){.fd = options->listeners[i].fd,
@@ -271,7 +272,7 @@ static void mind_memory(struct rp_worker *worker)
         return;
     }
     rp_conns_feed_starved(worker);
-    bool is_help_coming = !rp_lane_is_idle(&worker->lane) || worker->bigs.writing_count > 0;
+    bool is_help_coming = !rp_lane_is_idle(&worker->lane) || worker->bigs.busy_count > 0;
     if (worker->conns.first_starved != RP_NONE && !is_help_coming) {
         rp_conns_relieve(worker);
     }

@@ -228,7 +228,7 @@ bool rp_format_segment_header_is_good(const struct rp_spool_segment_header *head
            header->version == RP_SPOOL_VERSION && header->lane == lane &&
            header->segment == segment && header->size >= RP_SPOOL_SEGMENT_MIN &&
            header->size <= RP_SPOOL_SEGMENT_MAX &&
-           header->first_sequence < RP_FORMAT_SEQUENCE_NONE &&
+           header->first_sequence <= RP_FORMAT_SEQUENCE_MAX &&
            memcmp(header->identity, identity, 16) == 0;
 }
 
@@ -238,7 +238,7 @@ bool rp_format_index_header_is_good(const struct rp_spool_index_header *header,
                                     uint64_t segment)
 {
     return header->version == RP_SPOOL_VERSION && header->lane == lane &&
-           header->segment == segment && header->first_sequence < RP_FORMAT_SEQUENCE_NONE &&
+           header->segment == segment && header->first_sequence <= RP_FORMAT_SEQUENCE_MAX &&
            memcmp(header->identity, identity, 16) == 0;
 }
 
@@ -265,7 +265,7 @@ static bool record_lengths_are_good(const struct rp_spool_record *record, uint64
         record->envelope_len > RP_SPOOL_ENVELOPE_MAX || record->total_len > RP_SPOOL_SEGMENT_MAX ||
         record->total_len > RP_SPOOL_SEGMENT_MAX - off ||
         (uint64_t)record->batch_off * RP_SPOOL_BLOCK > off ||
-        record->sequence == RP_FORMAT_SEQUENCE_NONE) {
+        record->sequence > RP_FORMAT_SEQUENCE_MAX) {
         return false;
     }
     if (is_pad) {

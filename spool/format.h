@@ -16,6 +16,7 @@
 #define RP_FORMAT_SEGMENT_MAX   ((1ull << 40) - 1) /* an id has 40 bits for it */
 #define RP_FORMAT_LANE_NAME     16u                /* octets of a lane's name, with its NUL */
 #define RP_FORMAT_FILE_NAME     32u                /* octets of any other name, with its NUL */
+#define RP_FORMAT_SEQUENCE_MAX  (UINT64_MAX >> 1)  /* no sum of it and a count wraps */
 #define RP_FORMAT_SEQUENCE_NONE UINT64_MAX         /* no such sequence; also: no limit */
 
 /* ---- hashes ---- */

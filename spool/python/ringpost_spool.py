@@ -205,7 +205,7 @@ def _record(image, offset, seed):
     digest, magic, flags, total, envelope_len, batch_off, body_len, body_hash, sequence, at = fields
     if magic != RECORD_MAGIC ^ (seed >> 32) or flags not in (0, PAD, BIG):
         return None
-    if envelope_len > ENVELOPE_MAX or offset + total > SEGMENT_MAX or batch_off * BLOCK > offset:
+    if envelope_len > ENVELOPE_MAX or offset + total > SEGMENT_MAX or batch_off * BLOCK > offset or sequence >> 63:
         return None
     if flags == PAD:
         if envelope_len or body_len or total != BLOCK - offset % BLOCK:

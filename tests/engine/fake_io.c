@@ -6,14 +6,11 @@
 #include "engine/op.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct lent_buffer {
@@ -669,53 +666,4 @@ void rp_io_wake_readers(struct rp_io *io, uint32_t *word)
 void fake_nudge(void)
 {
     push(rp_op_tag(RP_OP_IGNORE, 0), 0, UINT32_MAX, false);
-}
-
-/* ---- directories ---- */
-
-void fake_dir_make(char *path, size_t cap)
-{
-    /* In memory where that is possible: nothing here is about the disk. */
-    const char *parent = getenv("TMPDIR");
-    if (parent == NULL) {
-        parent = access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
-    }
-    int len = snprintf(path, cap, "%s/ringpost-fake-XXXXXX", parent);
-    assert(len > 0 && (size_t)len < cap);
-    const char *made = mkdtemp(path);
-    assert(made != NULL);
-}
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(path);
-}
-
-void fake_dir_remove(const char *path)
-{
-    (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS); /* what stays is seen in /tmp */
-}
-
-size_t fake_dir_count(const char *path, const char *suffix)
-{
-    size_t count = 0;
-    DIR *dir = opendir(path);
-    assert(dir != NULL);
-    const struct dirent *entry;
-    while ((entry = readdir(dir)) != NULL) {
-        size_t len = strlen(entry->d_name);
-        bool is_match =
-            len >= strlen(suffix) && strcmp(entry->d_name + len - strlen(suffix), suffix) == 0;
-        count += is_match && entry->d_name[0] != '.';
-    }
-    (void)closedir(dir); /* only read */
-    return count;
-}
-
-size_t fake_open_files(void)
-{
-    return fake_dir_count("/proc/self/fd", "") - 1; /* the one that reads the directory */
 }

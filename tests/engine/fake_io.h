@@ -18,6 +18,7 @@
 #define FAKE_IO_H
 
 #include "engine/io.h"
+#include "temp_dir.h"
 
 #define FAKE_SOCKET_FIRST 1000000
 #define FAKE_SOCKETS_MAX  256
@@ -127,17 +128,5 @@ uint32_t fake_lent_count(void);
 
 /* Sockets that are not closed yet. */
 size_t fake_open_sockets(void);
-
-/* ---- a temporary directory ---- */
-
-/* Make one; dies where that cannot be. */
-void fake_dir_make(char *path, size_t cap);
-void fake_dir_remove(const char *path);
-
-/* Entries of a directory, without "." and "..". */
-size_t fake_dir_count(const char *path, const char *suffix);
-
-/* How many files this process has open. */
-size_t fake_open_files(void);
 
 #endif

@@ -12,7 +12,7 @@ void fake_worker_open(struct fake_worker *fake, void (*tweak)(struct rp_config *
     char error[RP_CONFIG_ERROR_MAX];
     fake_start();
     memset(fake, 0, sizeof(*fake));
-    fake_dir_make(fake->path, sizeof(fake->path));
+    temp_dir_make(fake->path, sizeof(fake->path));
     rp_config_init(&fake->config);
     fake->config.limit_connections = 4;
     fake->config.limit_memory = 320ull * RP_BUFFER_SIZE;
@@ -45,7 +45,7 @@ void fake_worker_end(struct fake_worker *fake)
 
 void fake_worker_remove(struct fake_worker *fake)
 {
-    fake_dir_remove(fake->path);
+    temp_dir_remove(fake->path);
 }
 
 void fake_worker_close(struct fake_worker *fake)

@@ -53,7 +53,7 @@ static size_t big_files(void)
 {
     char path[256];
     (void)snprintf(path, sizeof(path), "%s/" RP_SPOOL_BIG_NAME, fake.path);
-    return fake_dir_count(path, "");
+    return temp_dir_count(path, "");
 }
 
 /* Lines of text with a few dots in front, so that decoding has something to undo. */
@@ -176,7 +176,7 @@ static void test_short_writes(void)
             CU_ASSERT_FATAL(writes < 1000);
             size_t part = request->len < parts[i] ? (size_t)request->len : parts[i];
             bool is_big = rp_op_of(request->tag) == RP_OP_BIG_WRITE;
-            if (is_big && writes == 1 && fake.worker->bigs.writing_count == 1 && i == 0) {
+            if (is_big && writes == 1 && fake.worker->bigs.busy_count == 1 && i == 0) {
                 fake_finish(request, -EINVAL);
             } else {
                 (void)fake_perform_part(request, is_big ? part : (size_t)request->len);

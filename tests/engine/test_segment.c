@@ -30,8 +30,8 @@ static size_t files_before;
 static void begin(void)
 {
     fake_start();
-    fake_dir_make(path, sizeof(path));
-    files_before = fake_open_files();
+    temp_dir_make(path, sizeof(path));
+    files_before = temp_dir_open_files();
     dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     CU_ASSERT_FATAL(dir_fd >= 0);
     rp_segment_maker_init(&maker, fake_io(), dir_fd, SIZE, 7);
@@ -42,8 +42,8 @@ static void end(void)
     rp_segment_maker_close(&maker);
     CU_ASSERT_EQUAL(fake_count_all(), 0);
     (void)close(dir_fd);
-    CU_ASSERT_EQUAL(fake_open_files(), files_before);
-    fake_dir_remove(path);
+    CU_ASSERT_EQUAL(temp_dir_open_files(), files_before);
+    temp_dir_remove(path);
 }
 
 /* What completes goes where the worker would send it. */
@@ -131,7 +131,7 @@ static void test_prepare(void)
     perform_all();
     check_ready(8);
     CU_ASSERT_EQUAL(first.number, 7);
-    CU_ASSERT_EQUAL(fake_dir_count(path, ""), 4);
+    CU_ASSERT_EQUAL(temp_dir_count(path, ""), 4);
     rp_segment_close(&first, SIZE);
     CU_ASSERT(first.fd == -1 && first.index_fd == -1 && first.index == NULL);
     rp_segment_close(&first, SIZE); /* closed already */
@@ -183,7 +183,7 @@ static void test_full_disk(void)
         CU_ASSERT_EQUAL(maker.step, RP_SEGMENT_UNDO);
         CU_ASSERT_EQUAL(maker.error, ENOSPC);
         perform_all();
-        CU_ASSERT_EQUAL(fake_dir_count(path, ""), 0);
+        CU_ASSERT_EQUAL(temp_dir_count(path, ""), 0);
         end();
     }
 }
@@ -212,8 +212,8 @@ static void fail_once(const struct fault *fault)
     rp_segment_maker_start(&maker); /* not before it is undone */
     perform_all();
     CU_ASSERT_EQUAL_FATAL(maker.step, RP_SEGMENT_IDLE);
-    CU_ASSERT_EQUAL(fake_dir_count(path, ""), 0);
-    CU_ASSERT_EQUAL(fake_open_files(), files_before + 1);
+    CU_ASSERT_EQUAL(temp_dir_count(path, ""), 0);
+    CU_ASSERT_EQUAL(temp_dir_open_files(), files_before + 1);
     CU_ASSERT_EQUAL(maker.error, fault->error);
     CU_ASSERT_EQUAL(rp_segment_maker_retry_ns(&maker), fake_state()->now_ns + RP_SEGMENT_RETRY_NS);
     rp_segment_maker_start(&maker); /* too early */
@@ -260,7 +260,7 @@ static void test_failing_undo(void)
     }
     perform_all(); /* the two files are closed */
     CU_ASSERT_EQUAL(maker.step, RP_SEGMENT_IDLE);
-    CU_ASSERT_EQUAL(fake_dir_count(path, ""), 2); /* recovery's */
+    CU_ASSERT_EQUAL(temp_dir_count(path, ""), 2); /* recovery's */
     fake_state()->now_ns += RP_SEGMENT_RETRY_NS;
     rp_segment_maker_start(&maker);
     perform_all();
@@ -280,8 +280,8 @@ static void test_taken_number(void)
     rp_segment_maker_start(&maker);
     perform_all();
     CU_ASSERT_EQUAL(maker.error, EEXIST);
-    CU_ASSERT_EQUAL(fake_dir_count(path, ".seg"), 1);
-    CU_ASSERT_EQUAL(fake_dir_count(path, ".idx"), 1);
+    CU_ASSERT_EQUAL(temp_dir_count(path, ".seg"), 1);
+    CU_ASSERT_EQUAL(temp_dir_count(path, ".idx"), 1);
     fake_state()->now_ns += RP_SEGMENT_RETRY_NS;
     rp_segment_maker_start(&maker);
     perform_all();
@@ -317,9 +317,9 @@ static void test_retire(void)
             prepare_to(RP_SEGMENT_READY, 0);
             struct rp_segment segment = rp_segment_maker_take(&maker);
             retire_one(&segment, syncs[i], count % 2 == 0);
-            CU_ASSERT_EQUAL(fake_dir_count(path, ""), 2 * count); /* the files stay */
+            CU_ASSERT_EQUAL(temp_dir_count(path, ""), 2 * count); /* the files stay */
             size_t kept = count < RP_SEGMENTS_CACHED ? count : RP_SEGMENTS_CACHED;
-            CU_ASSERT_EQUAL(fake_open_files(), files_before + 1 + kept);
+            CU_ASSERT_EQUAL(temp_dir_open_files(), files_before + 1 + kept);
         }
         end();
     }
@@ -336,7 +336,7 @@ static void test_close(void)
             dispatch();
         }
         rp_segment_maker_close(&maker);
-        CU_ASSERT_EQUAL(fake_open_files(), files_before + 1);
+        CU_ASSERT_EQUAL(temp_dir_open_files(), files_before + 1);
         fake_start();
         end();
     }

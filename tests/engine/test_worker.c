@@ -271,7 +271,7 @@ static void test_peers(void)
 static void test_close_anywhere(void)
 {
     for (int performed = 0; performed < 26; performed++) {
-        size_t files = fake_open_files();
+        size_t files = temp_dir_open_files();
         fake_worker_open(&fake, NULL);
         fake_worker_settle(&fake);
         int fd = fake_worker_connect(&fake);
@@ -288,7 +288,7 @@ static void test_close_anywhere(void)
             (void)fake_perform(request);
         }
         end();
-        CU_ASSERT_EQUAL(fake_open_files(), files);
+        CU_ASSERT_EQUAL(temp_dir_open_files(), files);
     }
 }
 
@@ -304,7 +304,7 @@ static void test_no_memory(void)
     if (fcntl(0, F_GETFD) < 0) {
         CU_ASSERT_EQUAL(open("/dev/null", O_RDONLY), 0);
     }
-    size_t files = fake_open_files();
+    size_t files = temp_dir_open_files();
     struct rlimit before;
     CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_AS, &before), 0);
     struct rlimit little = before;
@@ -316,7 +316,7 @@ static void test_no_memory(void)
     CU_ASSERT_EQUAL(err, -ENOMEM);
     CU_ASSERT_PTR_NOT_NULL(strstr(error, "limits.memory"));
     CU_ASSERT_PTR_NULL(worker);
-    CU_ASSERT_EQUAL(fake_open_files(), files);
+    CU_ASSERT_EQUAL(temp_dir_open_files(), files);
     CU_ASSERT(fcntl(0, F_GETFD) >= 0); /* what is not open yet has no number, not number 0 */
     end();
 }

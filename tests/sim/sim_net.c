@@ -465,8 +465,10 @@ void sim_net_client_close(struct sim_socket *socket, bool is_reset)
 {
     assert(!socket->client_closed);
     size_t unread = sim_bytes_len(&socket->to_client);
-    sim_bytes_put(&socket->lost, sim_bytes_first(&socket->to_client), unread);
-    sim_bytes_drop(&socket->to_client, unread);
+    struct sim_bytes rest = {0};
+    sim_net_client_lost(socket, &rest);
+    sim_bytes_free(&socket->lost);
+    socket->lost = rest;
     socket->client_closed = true;
     socket->client_ended = true;
     sim_trace_add("client closes unread reset", socket->number, unread, is_reset);
