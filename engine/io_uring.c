@@ -308,7 +308,8 @@ static struct io_uring_sqe *get_sqe(struct rp_io *io, uint64_t tag)
 {
     struct io_uring_sqe *sqe;
     while ((sqe = io_uring_get_sqe(&io->ring)) == NULL) {
-        int err = io_uring_submit(&io->ring);
+        int err = enable(io);
+        err = err == 0 ? io_uring_submit(&io->ring) : err;
         /* EAGAIN and EBUSY pass as soon as the kernel has memory; any other is ours. */
         assert(err >= 0 || err == -EAGAIN || err == -EBUSY || err == -EINTR);
     }

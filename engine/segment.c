@@ -82,6 +82,12 @@ uint64_t rp_segment_maker_retry_ns(const struct rp_segment_maker *maker)
     return maker->step == RP_SEGMENT_IDLE && maker->error != 0 ? maker->retry_ns : UINT64_MAX;
 }
 
+static void end_undo(struct rp_segment_maker *maker)
+{
+    maker->step = RP_SEGMENT_IDLE;
+    maker->retry_ns = rp_io_now_ns(maker->io) + RP_SEGMENT_RETRY_NS;
+}
+
 /* Close and unlink what a failed preparation left; the number is not used again. */
 static void undo(struct rp_segment_maker *maker, int error)
 {
@@ -91,19 +97,23 @@ static void undo(struct rp_segment_maker *maker, int error)
     }
     maker->error = error;
     maker->step = RP_SEGMENT_UNDO;
-    maker->undo_pending = 1;
-    rp_io_unlink(maker->io, tag(), maker->dir_fd, maker->index_name);
+    maker->undo_pending = 0;
     if (maker->segment.index != NULL) {
         (void)munmap(maker->segment.index, RP_SPOOL_INDEX_LEN(maker->size));
+    }
+    /* What an open of ours did not make (-EEXIST) is not ours to remove. */
+    if (maker->segment.index_fd >= 0) {
+        maker->undo_pending += 2;
+        rp_io_unlink(maker->io, tag(), maker->dir_fd, maker->index_name);
+        rp_io_close_fd(maker->io, tag(), maker->segment.index_fd);
     }
     if (maker->segment.fd >= 0) {
         maker->undo_pending += 2;
         rp_io_unlink(maker->io, tag(), maker->dir_fd, maker->name);
         rp_io_close_fd(maker->io, tag(), maker->segment.fd);
     }
-    if (maker->segment.index_fd >= 0) {
-        maker->undo_pending++;
-        rp_io_close_fd(maker->io, tag(), maker->segment.index_fd);
+    if (maker->undo_pending == 0) {
+        end_undo(maker);
     }
     maker->segment = no_segment;
 }
@@ -185,8 +195,7 @@ void rp_segment_maker_step(struct rp_segment_maker *maker, int32_t res)
     if (maker->step == RP_SEGMENT_UNDO) {
         /* Whatever a clean-up operation says: recovery removes what is left at the next start. */
         if (--maker->undo_pending == 0) {
-            maker->step = RP_SEGMENT_IDLE;
-            maker->retry_ns = rp_io_now_ns(maker->io) + RP_SEGMENT_RETRY_NS;
+            end_undo(maker);
         }
     } else if (res < 0) {
         undo(maker, -res);

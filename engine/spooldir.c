@@ -250,7 +250,7 @@ static int fill_meta(struct rp_spool_meta *meta)
     return 0;
 }
 
-/* Read spool.meta, make it, or make it say what is wanted now; the lanes' directories come first. */
+/* Read spool.meta, make it, or make it say what is wanted now; then the directories. */
 static int settle_meta(struct opening *opening, uint32_t lanes, uint64_t segment_size)
 {
     struct rp_spooldir *dir = opening->dir;

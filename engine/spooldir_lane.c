@@ -66,7 +66,7 @@ static int count_segment(struct rp_spooldir_recovery *recovery,
     report->messages += messages;
     report->segments += messages > 0;
     if (!segment->is_trusted) {
-        report->segments_scanned++;
+        report->segments_scanned += rp_survey_action(segment) != RP_RECOVER_REMOVE;
         report->damaged += segment->result.damaged;
         report->damaged += segment->header == RP_RECOVER_HEADER_BAD;
         report->cut_octets += segment->result.cut_octets;

@@ -288,10 +288,17 @@ static int peek(struct rp_spool_reader *reader,
             if (error == 0 && !entries.is_settled) {
                 return 0;
             }
+            /* Of an empty segment with a damaged header nobody knows where it is. */
+            if (entries.first_sequence != RP_FORMAT_SEQUENCE_NONE) {
+                end = entries.first_sequence + entries.count;
+            }
+            /* Nothing more is published: do not even look at what is prepared behind it. */
+            if (end > 0 && spool->is_live && lane->tail <= end) {
+                return 0;
+            }
             if (move_on(lane, at, i)) {
                 continue;
             }
-            end = entries.first_sequence + entries.count;
         }
         /* A tail beyond all that we know means a segment that we have not listed yet. */
         if (is_listed || !spool->is_live || lane->tail <= end) {

@@ -4,7 +4,8 @@
  *
  * Nothing is lost between the last look and the sleep: we count ourselves as waiting, read the
  * futex word, then look at the tails once more. A writer stores its tail, then looks for
- * waiters, then changes the word. Each has a full barrier in between, so at least one sees the other.
+ * waiters, then changes the word. Each has a full barrier in between, so at least one of them
+ * sees the other.
  */
 #include "reader.h"
 

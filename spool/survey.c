@@ -250,8 +250,8 @@ static uint64_t find_first(const struct rp_survey_lane *lane,
 }
 
 /*
- * For a segment with a trusted index, not `probe_too`: only what is cheap to know, and not the tail,
- * which may be from before the writer sealed it.
+ * For a segment with a trusted index, not `probe_too`: only what is cheap to know, and not the
+ * tail, which may be from before the writer sealed it.
  */
 static struct bounds find_bounds(const struct rp_survey_lane *lane,
                                  size_t i,

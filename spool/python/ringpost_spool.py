@@ -174,8 +174,9 @@ def _open(path):
 def _read(path, length=None, offset=0):
     fd = _open(path)
     try:
-        if length is None:
-            length = min(os.fstat(fd).st_size, SEGMENT_MAX)
+        # No more than is there: memory is taken for all that is asked for.
+        there = max(0, os.fstat(fd).st_size - offset)
+        length = min(there, SEGMENT_MAX) if length is None else min(there, length)
         parts = []
         while length > 0:
             part = os.pread(fd, length, offset)
@@ -205,7 +206,9 @@ def _record(image, offset, seed):
     digest, magic, flags, total, envelope_len, batch_off, body_len, body_hash, sequence, at = fields
     if magic != RECORD_MAGIC ^ (seed >> 32) or flags not in (0, PAD, BIG):
         return None
-    if envelope_len > ENVELOPE_MAX or offset + total > SEGMENT_MAX or batch_off * BLOCK > offset or sequence >> 63:
+    if envelope_len > ENVELOPE_MAX or offset + total > SEGMENT_MAX:
+        return None
+    if batch_off * BLOCK > offset or sequence >> 63:
         return None
     if flags == PAD:
         if envelope_len or body_len or total != BLOCK - offset % BLOCK:
@@ -223,7 +226,8 @@ def _body_is_whole(image, offset, record, seed):
     if flags == BIG:
         return True
     begin = offset + 64 + envelope_len
-    return begin + body_len <= len(image) and _hash(image[begin : begin + body_len], seed) == body_hash
+    end = begin + body_len
+    return end <= len(image) and _hash(image[begin:end], seed) == body_hash
 
 
 def _fill(found, pending, sequences, begin, end):
@@ -243,9 +247,10 @@ def _fill(found, pending, sequences, begin, end):
 
 
 def _scan(image, seed, first, limit, cap, known_end):
-    """(first sequence, {sequence: (offset, record or None, is_whole)}, end): FORMAT.md, Recovery."""
+    """(first sequence, {sequence: (offset, record or None, is_whole)}, sequence behind the last):
+    FORMAT.md, Recovery."""
     found = {}
-    pending = {}  # the latter, as long as nothing whole follows
+    pending = {}  # records of which only the header is whole, until something whole follows
     offset, upcoming, place = BLOCK, first, None
     confirmed = first  # the sequence behind the last one that is known to have been
     while offset + 64 <= len(image):
@@ -274,7 +279,8 @@ def _scan(image, seed, first, limit, cap, known_end):
             upcoming = sequence + 1
             offset += total
             continue
-        _fill(found, pending, range(confirmed, sequence), offset if place is None else place, offset)
+        begin = offset if place is None else place
+        _fill(found, pending, range(confirmed, sequence), begin, offset)
         place = None
         if flags != PAD:
             found[sequence] = (offset, record, True)
@@ -457,7 +463,8 @@ class _Lane:
                 row = (offset, 0, 0, sequence, at, 0, 0, INDEX_DAMAGED, 0)
             else:
                 flags, total, envelope_len, body_len, _, _, at, digest = record
-                index_flags = (INDEX_BIG if flags == BIG else 0) | (0 if is_whole else INDEX_DAMAGED)
+                index_flags = INDEX_BIG if flags == BIG else 0
+                index_flags |= 0 if is_whole else INDEX_DAMAGED
                 row = (offset, total, body_len, sequence, at, 0, envelope_len, index_flags, digest)
             entries.append(self.entry(segment, sequence, row))
         return entries
@@ -535,7 +542,8 @@ class Spool:
         """(lane count, generation) where the doorbell is of this boot, else None."""
         if self._bell is None:
             return None
-        magic, version, lanes, boot_id, identity, _, _, generation, _ = DOORBELL.unpack_from(self._bell)
+        fields = DOORBELL.unpack_from(self._bell)
+        magic, version, lanes, boot_id, identity, _, _, generation, _ = fields
         if (magic, version, boot_id) != (DOORBELL_MAGIC, VERSION, self._boot_id):
             return None
         return (lanes, generation) if identity == self.info.identity else None

@@ -310,7 +310,7 @@ int32_t fake_perform(struct fake_request *request)
     case FAKE_SYNC: break; /* what the disk has is not looked at here */
     case FAKE_ACCEPT:
     case FAKE_RECV:
-    case FAKE_OP_COUNT: assert(!"fake_connect, fake_feed and the like do this");
+    case FAKE_OP_COUNT: assert(false && "fake_connect, fake_feed and the like do this");
     }
     fake_finish(request, res);
     return res;

@@ -415,6 +415,83 @@ static void test_paused(void)
     end(1);
 }
 
+/* ---- turns ---- */
+
+#define CROWD (RP_BIG_BUSY_MAX + 4)
+
+static void crowd(struct rp_config *config)
+{
+    config->limit_connections = CROWD;
+    config->limit_memory = 640ull * RP_BUFFER_SIZE;
+}
+
+/* More bodies than may be written at a time: each has its turn, also behind one that failed or
+ * whose client is gone. */
+static void test_turns(void)
+{
+    int fds[CROWD] = {begin(crowd)};
+    for (size_t i = 1; i < CROWD; i++) {
+        fds[i] = fake_worker_connect(&fake);
+        (void)fake_worker_talk(&fake, fds[i], HELLO);
+    }
+    for (size_t i = 0; i < CROWD; i++) {
+        send_big(fds[i], 300000);
+        fake.held = 1u << FAKE_WRITE;
+        fake_worker_settle(&fake); /* its file is open */
+        CU_ASSERT(fake.worker->bigs.busy_count <= RP_BIG_BUSY_MAX);
+    }
+    CU_ASSERT_EQUAL(fake.worker->bigs.busy_count, RP_BIG_BUSY_MAX);
+    fake_break(fds[RP_BIG_BUSY_MAX]); /* it had sent all: its message goes on */
+    fake_finish(fake_find_tag(rp_op_tag(RP_OP_BIG_WRITE, 0)), -EIO);
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(fake.worker->bigs.busy_count, RP_BIG_BUSY_MAX);
+    CU_ASSERT(strncmp(fake_sent(fds[0]), "451 4.3.0", 9) == 0);
+    fake.held = 0;
+    fake_worker_settle(&fake);
+    for (size_t i = 1; i < CROWD; i++) {
+        CU_ASSERT(i == RP_BIG_BUSY_MAX || strncmp(fake_sent(fds[i]), "250 2.0.0", 9) == 0);
+    }
+    CU_ASSERT_EQUAL(fake.worker->bigs.busy_count, 0);
+    CU_ASSERT(fake_worker_is_clean(&fake));
+    CU_ASSERT_EQUAL(big_files(), CROWD - 1);
+    end(CROWD - 1);
+}
+
+/* One that waits for its turn is given up before its client has sent all. */
+static void test_turn_given_up(void)
+{
+    uint64_t random = suite_seed;
+    int fds[CROWD] = {begin(crowd)};
+    for (size_t i = 1; i < CROWD; i++) {
+        fds[i] = fake_worker_connect(&fake);
+        (void)fake_worker_talk(&fake, fds[i], HELLO);
+    }
+    for (size_t i = 0; i < CROWD; i++) {
+        size_t len = make_body(RP_BIG_WRITE_MIN + 30000, &random);
+        (void)fake_worker_talk(&fake, fds[i], ENVELOPE);
+        fake.held = 1u << FAKE_WRITE;
+        CU_ASSERT_FATAL(feed_all(fds[i], body, len, 60000));
+    }
+    CU_ASSERT_EQUAL(fake.worker->bigs.busy_count, RP_BIG_BUSY_MAX);
+    for (size_t i = RP_BIG_BUSY_MAX; i < CROWD - 1; i++) {
+        fake_break(fds[i]);
+    }
+    fake_worker_settle(&fake);
+    fake.held = 0;
+    fake_worker_settle(&fake);
+    for (size_t i = 0; i < CROWD; i++) {
+        if (i < RP_BIG_BUSY_MAX || i == CROWD - 1) {
+            CU_ASSERT(strncmp(fake_worker_talk(&fake, fds[i], ".\r\n"), "250 2.0.0", 9) == 0);
+        } else {
+            CU_ASSERT(fake_is_closed(fds[i]));
+        }
+    }
+    CU_ASSERT_EQUAL(fake.worker->bigs.busy_count, 0);
+    CU_ASSERT(fake_worker_is_clean(&fake));
+    CU_ASSERT_EQUAL(big_files(), RP_BIG_BUSY_MAX + 1);
+    end(RP_BIG_BUSY_MAX + 1);
+}
+
 int main(int argc, char **argv)
 {
     static const struct suite_test tests[] = {
@@ -426,6 +503,8 @@ int main(int argc, char **argv)
         {"fault in body", test_fault_in_body},
         {"client gone",   test_client_gone  },
         {"paused",        test_paused       },
+        {"turns",         test_turns        },
+        {"turn given up", test_turn_given_up},
     };
     return SUITE_RUN("engine/big", tests, argc, argv);
 }

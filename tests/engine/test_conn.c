@@ -327,7 +327,8 @@ static void test_relief(void)
     CU_ASSERT_EQUAL(stat_of(&fake.worker->stats.big_messages), 0);
     CU_ASSERT(!fake_feed_octets(fds[0], text, sizeof(text)));
     fake_worker_settle(&fake);
-    CU_ASSERT(stat_of(&fake.worker->stats.recv_starved) > 0);
+    CU_ASSERT_EQUAL(stat_of(&fake.worker->stats.recv_starved), 1);
+    CU_ASSERT_PTR_NULL(fake_find_fd(FAKE_RECV, fds[0])); /* not before there is a buffer */
     CU_ASSERT(stat_of(&fake.worker->stats.big_messages) > 0);
     fake.held = 0;
     fake_worker_settle(&fake);

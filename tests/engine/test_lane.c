@@ -422,7 +422,8 @@ static void test_finish(void)
     fake_worker_recover(&fake, &report);
     CU_ASSERT_EQUAL(report.messages, 2);
     /* But for the one that was prepared and never used. */
-    CU_ASSERT(report.segments_scanned == 1 && report.segments_removed == 1);
+    CU_ASSERT_EQUAL(report.segments_removed, 1);
+    CU_ASSERT(report.segments_scanned <= 1);
     CU_ASSERT_EQUAL(report.cut_places, 0);
     fake_worker_remove(&fake);
 }

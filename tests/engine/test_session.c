@@ -74,7 +74,7 @@ static struct record take_record(void)
 /* The envelope as one line of text: "tag=value;" for each item, numbers in hexadecimal. */
 static const char *items_of(const struct record *record)
 {
-    static char text[100000];
+    static char text[1u << 20];
     size_t len = 0;
     const uint8_t *at = record->envelope;
     const uint8_t *last = at + record->header.envelope_len;
@@ -94,6 +94,7 @@ static const char *items_of(const struct record *record)
                               : snprintf(text + len, sizeof(text) - len, "%u=%.*s;", tag,
                                          (int)value_len, (const char *)at);
         len += (size_t)added;
+        CU_ASSERT_FATAL(len < sizeof(text));
         at += value_len;
     }
     return text;
@@ -125,18 +126,22 @@ static void test_envelope(void)
 /* HELO, the null sender, SMTPUTF8, an empty body, and no name at all. */
 static void test_variants(void)
 {
+    /* clang-format off */
     static const struct {
         const char *dialog;
         const char *items; /* behind the listener */
         uint64_t body_len;
     } rows[] = {
         {"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<b@c>\r\nDATA\r\n.\r\n",
-         "4=x;5=SMTP;12=1234;10=0;6=;8=b@c;",                                                                                                  0},
-        {"EHLO [192.0.2.7]\r\nMAIL FROM:<a@b> SMTPUTF8\r\nRCPT TO:<\xc3\xa4@c>\r\nDATA\r\n\r\n.\r\n",
-         "4=[192.0.2.7];5=ESMTP;12=1234;10=0;11=;6=a@b;7=SMTPUTF8;8=\xc3\xa4@c;",                                                              2},
+         "4=x;5=SMTP;12=1234;10=0;6=;8=b@c;", 0},
+        {"EHLO [192.0.2.7]\r\nMAIL FROM:<a@b> SMTPUTF8\r\n"
+         "RCPT TO:<\xc3\xa4@c>\r\nDATA\r\n\r\n.\r\n",
+         "4=[192.0.2.7];5=ESMTP;12=1234;10=0;11=;6=a@b;7=SMTPUTF8;8=\xc3\xa4@c;", 2},
         {"EHLO a\r\nMAIL FROM:<a@b>\r\nRSET\r\nHELO z\r\nMAIL FROM:<c@d>\r\nEHLO y\r\n"
-         "MAIL FROM:<e@f>\r\nMAIL FROM:<g@h>\r\nRCPT TO:<i@j>\r\nDATA\r\n.\r\n",             "4=y;5=ESMTP;12=1234;10=0;6=e@f;8=i@j;", 0},
+         "MAIL FROM:<e@f>\r\nMAIL FROM:<g@h>\r\nRCPT TO:<i@j>\r\nDATA\r\n.\r\n",
+         "4=y;5=ESMTP;12=1234;10=0;6=e@f;8=i@j;", 0},
     };
+    /* clang-format on */
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         int fd = begin(NULL);
         fake.held = 1u << FAKE_WRITE;
@@ -342,6 +347,29 @@ static void test_no_memory(void)
     end();
 }
 
+/* No block for a recipient: 452 for it, and for MAIL, until there are some again. */
+static void test_no_block(void)
+{
+    static const uint8_t value[RP_BLOCK_SIZE];
+    int fd = begin(NULL);
+    struct rp_message_store *store = &fake.worker->store;
+    (void)fake_worker_talk(&fake, fd, HELLO "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n");
+    uint32_t hog = rp_message_take(store, 0, 0);
+    CU_ASSERT_FATAL(hog != RP_NONE);
+    while (rp_message_put_item(store, rp_message_at(store, hog), RP_SPOOL_TAG_HELO, value,
+                               sizeof(value))) {
+    }
+    CU_ASSERT(!rp_message_has_blocks(store, 1));
+    CU_ASSERT(starts(fake_worker_talk(&fake, fd, "RCPT TO:<e@f>\r\n"), "452 4.5.3"));
+    int other = fake_worker_connect(&fake);
+    CU_ASSERT(strstr(fake_worker_talk(&fake, other, HELLO "MAIL FROM:<a@b>\r\n"), "452 4.3.1") !=
+              NULL);
+    CU_ASSERT(strstr(fake_worker_talk(&fake, fd, "DATA\r\n.\r\n"), "queued") != NULL);
+    rp_message_drop(store, hog);
+    CU_ASSERT(strstr(fake_worker_talk(&fake, other, MESSAGE), "queued") != NULL);
+    end();
+}
+
 /* ---- the end of a transaction ---- */
 
 static void small_messages(struct rp_config *config)
@@ -393,6 +421,7 @@ int main(int argc, char **argv)
         {"no message",    test_no_message   },
         {"long envelope", test_long_envelope},
         {"no memory",     test_no_memory    },
+        {"no block",      test_no_block     },
         {"reset",         test_reset        },
     };
     return SUITE_RUN("engine/session", tests, argc, argv);

@@ -75,7 +75,7 @@ int __wrap_ftruncate64(int fd, off_t len)
 /* Only half of it, so that the loops that go on are gone through, too. */
 ssize_t __wrap_pwrite64(int fd, const void *ptr, size_t len, off_t off)
 {
-    return count_call() ? -1 : __real_pwrite64(fd, ptr, len > 64 ? len / 2 : len, off);
+    return count_call() ? -1 : __real_pwrite64(fd, ptr, len > 2048 ? len / 2 : len, off);
 }
 
 int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to)
@@ -418,33 +418,29 @@ struct state {
     uint64_t next_sequence[2];
 };
 
+/* clang-format off */
 static const struct state states[] = {
-    {state_clean,       {.messages = 8, .segments = 3},                                        {3, 2}, {6, 2}},
+    {state_clean,
+     {.messages = 8, .segments = 3},
+     {3, 2}, {6, 2}},
     {state_crash,
-     {.messages = 17,
-      .segments = 5,
-      .segments_scanned = 4,
-      .segments_removed = 2,
+     {.messages = 17, .segments = 5, .segments_scanned = 2, .segments_removed = 2,
       .big_removed = 2},
-     {6, 3},
-     {11, 6}                                                                                                 },
+     {6, 3}, {11, 6}},
     {state_torn,
      {.messages = 11, .segments = 4, .segments_scanned = 1, .cut_octets = 1, .cut_places = 1},
-     {4, 2},
-     {9, 2}                                                                                                  },
+     {4, 2}, {9, 2}},
     {state_void,
      {.messages = 11, .segments = 4, .segments_scanned = 2, .void_records = 2},
-     {5, 2},
-     {9, 2}                                                                                                  },
+     {5, 2}, {9, 2}},
     {state_void_passed,
      {.messages = 15, .segments = 5, .segments_scanned = 3, .void_records = 2},
-     {6, 2},
-     {13, 2}                                                                                                 },
+     {6, 2}, {13, 2}},
     {state_damaged,
      {.messages = 14, .segments = 5, .segments_scanned = 2, .damaged = 3},
-     {4, 3},
-     {12, 4}                                                                                                 },
+     {4, 3}, {12, 4}},
 };
+/* clang-format on */
 #define STATES (sizeof states / sizeof states[0])
 
 /* What a reader sees is what was committed. */

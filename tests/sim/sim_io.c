@@ -25,6 +25,11 @@ struct post {
     int32_t res;
 };
 
+struct queued {
+    struct rp_io_completion completion;
+    enum sim_op op; /* SIM_OP_COUNT: of rp_io_post */
+};
+
 struct rp_io {
     struct rp_io_options options;
     uint64_t now_ns;
@@ -33,7 +38,7 @@ struct rp_io {
     uint32_t *lent; /* numbers of those that are */
     uint32_t lent_count;
 
-    struct rp_io_completion *completions; /* first come, first served */
+    struct queued *completions; /* first come, first served */
     size_t first;
     size_t count;
     size_t cap;
@@ -114,12 +119,31 @@ int rp_io_open(const struct rp_io_options *options,
     return 0;
 }
 
-static void close_now(const struct sim_request *request)
+static void close_number(int fd)
 {
-    if (request->fd >= SIM_NET_LISTENER) {
-        sim_net_close_fd(request->fd);
+    if (fd >= SIM_NET_LISTENER) {
+        sim_net_close_fd(fd);
     } else {
-        sim_disk_close_fd(request->fd);
+        sim_disk_close_fd(fd);
+    }
+}
+
+/* What was asked to be closed, and what the engine never heard of: as the end of the process does. */
+static void close_forgotten(struct rp_io *io)
+{
+    struct sim_request *request;
+    for (size_t i = 0; (request = sim_request_find_live(SIM_OP_CLOSE, i)) != NULL; i++) {
+        if (request->io == io) {
+            close_number(request->fd);
+        }
+    }
+    for (size_t i = io->first; i < io->count; i++) {
+        const struct queued *queued = &io->completions[i];
+        bool has_fd = queued->op == SIM_OP_ACCEPT || queued->op == SIM_OP_OPEN;
+        if (has_fd && queued->completion.res >= 0) {
+            sim_trace_add("never heard of fd, op", 0, queued->op, 0);
+            close_number(queued->completion.res);
+        }
     }
 }
 
@@ -133,12 +157,7 @@ void rp_io_close(struct rp_io *io)
             world.rings[i] = world.rings[--world.ring_count];
         }
     }
-    struct sim_request *request;
-    for (size_t i = 0; (request = sim_request_find_live(SIM_OP_CLOSE, i)) != NULL; i++) {
-        if (request->io == io) {
-            close_now(request); /* the process is about to end, and all its numbers with it */
-        }
-    }
+    close_forgotten(io);
     if (!world.is_over) {
         sim_disk_interrupt(true); /* what is on its way to the disk may or may not come there */
     }
@@ -162,7 +181,9 @@ uint64_t rp_io_wall_ns(const struct rp_io *io)
 
 /* ---- completions ---- */
 
-static void push_completion(struct rp_io *io, const struct rp_io_completion *completion)
+static void push_completion(struct rp_io *io,
+                            enum sim_op op,
+                            const struct rp_io_completion *completion)
 {
     if (io->first == io->count) {
         io->first = 0;
@@ -173,7 +194,7 @@ static void push_completion(struct rp_io *io, const struct rp_io_completion *com
         io->completions = reallocarray(io->completions, io->cap, sizeof(*io->completions));
         assert(io->completions != NULL);
     }
-    io->completions[io->count++] = *completion;
+    io->completions[io->count++] = (struct queued){.completion = *completion, .op = op};
 }
 
 bool rp_io_next(struct rp_io *io, struct rp_io_completion *completion_out)
@@ -181,7 +202,7 @@ bool rp_io_next(struct rp_io *io, struct rp_io_completion *completion_out)
     if (io->first == io->count) {
         return false;
     }
-    *completion_out = io->completions[io->first++];
+    *completion_out = io->completions[io->first++].completion;
     return true;
 }
 
@@ -192,7 +213,7 @@ void sim_io_complete_more(struct sim_request *request, int32_t res, uint32_t buf
         sim_request_require_unchanged(request);
         request->is_live = false;
     }
-    push_completion(request->io,
+    push_completion(request->io, request->op,
                     &(struct rp_io_completion){
                         .tag = request->tag, .res = res, .buffer = buffer, .has_more = has_more});
 }
@@ -270,7 +291,7 @@ static void finish_close(void *subject, uint64_t serial)
 {
     struct sim_request *request = subject;
     if (request->is_live && request->serial == serial && !sim_io_is_over()) {
-        close_now(request);
+        close_number(request->fd);
         sim_io_complete(request, 0);
     }
 }
@@ -375,7 +396,7 @@ static void arrive(void *subject, uint64_t detail)
     (void)detail; /* posts arrive in order */
     struct rp_io *io = subject;
     struct post post = io->posts[io->post_first++ % 64];
-    push_completion(io, &(struct rp_io_completion){.tag = post.tag, .res = post.res});
+    push_completion(io, SIM_OP_COUNT, &(struct rp_io_completion){.tag = post.tag, .res = post.res});
 }
 
 int rp_io_post(struct rp_io *from, struct rp_io *to, uint64_t tag, int32_t res)

@@ -43,7 +43,9 @@ def line_of(spool, entry):
         message = spool.read(entry)
     except DamagedError:
         return [entry.id, str(entry.sequence), "damaged"]
-    envelope = b"".join(struct.pack("<HHI", tag, 0, len(value)) + value for tag, value in message.items)
+    envelope = b"".join(
+        struct.pack("<HHI", tag, 0, len(value)) + value for tag, value in message.items
+    )
     return [
         entry.id,
         str(entry.sequence),

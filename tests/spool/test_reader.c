@@ -318,6 +318,26 @@ static void test_garbage_names(void)
     test_spool_free(&spool);
 }
 
+/* A segment with a damaged header and nothing in it does not stop the lane. */
+static void test_damaged_header(void)
+{
+    make_messages();
+    for (int live = 0; live <= 1; live++) {
+        test_spool_make(&spool, NULL, 1, live != 0);
+        test_spool_put(&spool, 0, messages, 2, ids);
+        test_spool_close_segment(&spool, 0);
+        test_write_file(spool.lanes[0].fd, "0000000000000002.seg", "no header", 9);
+        spool.lanes[0].next = 4;
+        test_spool_put(&spool, 0, messages + 2, 2, ids + 2);
+        struct rp_spool_reader *reader;
+        CU_ASSERT_EQUAL_FATAL(rp_spool_reader_open(spool.path, &reader), 0);
+        memset(&cursor, 0, sizeof cursor);
+        check_next(reader, 0, 4);
+        rp_spool_reader_close(reader);
+        test_spool_free(&spool);
+    }
+}
+
 /* A segment is removed in front of, under and behind the cursor. */
 static void test_removed(void)
 {
@@ -363,10 +383,11 @@ int main(void)
     CU_ADD_TEST(suite, test_recovered_meanwhile);
     CU_ADD_TEST(suite, test_more_lanes);
     CU_ADD_TEST(suite, test_garbage_names);
+    CU_ADD_TEST(suite, test_damaged_header);
     CU_ADD_TEST(suite, test_removed);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();
     unsigned run = CU_get_number_of_tests_run();
     CU_cleanup_registry();
-    return failures == 0 && run == 10 ? 0 : 1;
+    return failures == 0 && run == 11 ? 0 : 1;
 }
