@@ -77,11 +77,11 @@ static int count_segment(struct rp_spooldir_recovery *recovery,
     return 0;
 }
 
-/* Nothing stays behind the block in which the last whole record ends. */
+/* Nothing stays behind the last whole record. */
 static int cut_segment(int lane_fd, const struct rp_survey_segment *segment)
 {
-    const uint64_t block = RP_SPOOL_BLOCK;
-    uint64_t end = (segment->result.good_end + block - 1) / block * block;
+    /* Not up to a block: what a torn batch left there would be damage to a later scan. */
+    uint64_t end = segment->result.good_end;
     char name[RP_FORMAT_FILE_NAME];
     rp_format_segment_name(segment->number, name);
     int fd = openat(lane_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);

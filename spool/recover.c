@@ -13,6 +13,8 @@
 #include <assert.h>
 #include <string.h>
 
+#define SECTOR 512u /* octets that a disk writes wholly or not at all */
+
 /* What is at an offset. Sequences are compared with the one that should come. */
 enum condition {
     AT_END,      /* no header fits into what is left of the file */
@@ -341,11 +343,54 @@ static bool build(struct building *building, const struct rp_recover_found *foun
     return false;
 }
 
-void rp_recover_entries(const struct rp_recover_source *source,
+/* A sector that the write never reached is still as it was prepared: all zeros. */
+static bool has_untouched_sector(const struct rp_recover_source *source, uint64_t from, uint64_t to)
+{
+    static const uint8_t zeros[SECTOR];
+    for (uint64_t off = (from + SECTOR - 1) / SECTOR * SECTOR; off + SECTOR <= to; off += SECTOR) {
+        if (memcmp(source->base + off, zeros, SECTOR) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Where the last batch begins to be torn; the length of the image where it is not.
+ *
+ * A power loss may leave whole records of a batch behind others that did not reach the disk.
+ * That batch was never committed, so nobody was told of any of its messages: it is cut from the
+ * first torn place on. What says so: nothing of a later batch is there, and in the place is a
+ * sector that was never written. Any other invalid place is damage to what was good once.
+ */
+static size_t find_torn(const struct rp_recover_source *source, uint64_t known_end)
+{
+    struct rp_recover recover;
+    struct rp_recover_found found;
+    size_t torn = source->len;
+    rp_recover_init(&recover, source);
+    do {
+        rp_recover_next(&recover, &found);
+        if (found.kind == RP_RECOVER_DAMAGE && torn == source->len &&
+            has_untouched_sector(source, found.from, found.to)) {
+            torn = (size_t)found.from;
+        }
+        uint64_t batch = (uint64_t)found.record.batch_off * RP_SPOOL_BLOCK;
+        if (found.kind == RP_RECOVER_MESSAGE && torn < batch) {
+            torn = source->len;
+        }
+    } while (found.kind != RP_RECOVER_END);
+    return known_end == RP_FORMAT_SEQUENCE_NONE ? torn : source->len;
+}
+
+void rp_recover_entries(const struct rp_recover_source *whole_source,
                         uint64_t known_end,
                         struct rp_spool_index_entry *entries,
                         struct rp_recover_result *result_out)
 {
+    struct rp_recover_source source_until_torn = *whole_source;
+    source_until_torn.len = find_torn(whole_source, known_end);
+    const struct rp_recover_source *source = &source_until_torn;
     *result_out = (struct rp_recover_result){.first_sequence = source->first_sequence};
     struct rp_recover recover;
     struct building building = {
@@ -360,6 +405,9 @@ void rp_recover_entries(const struct rp_recover_source *source,
         rp_recover_next(&recover, &found);
     } while (build(&building, &found));
     result_out->good_end = recover.good_end;
+    if (source->len < whole_source->len) {
+        result_out->cut_octets = count_used(whole_source, source->len, whole_source->len);
+    }
 
     const uint64_t first = result_out->first_sequence;
     if (known_end != RP_FORMAT_SEQUENCE_NONE && first != RP_FORMAT_SEQUENCE_NONE &&

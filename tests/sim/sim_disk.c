@@ -366,8 +366,8 @@ static int write_part(const struct sim_request *request, uint64_t from, uint64_t
 /* Some of the sectors are written: what a failure or a crash leaves. */
 static void write_some(const struct sim_request *request, struct sim_file *file, uint64_t epoch)
 {
-    static const uint32_t kept_choices[] = {0, 100000, 500000, 900000, 1000000, 1000000};
-    uint32_t kept_ppm = kept_choices[sim_random_below(&disk.random, 6)];
+    static const uint32_t kept_choices[] = {0, 100000, 500000, 900000, 1000000, 1000000, 1000000};
+    uint32_t kept_ppm = kept_choices[sim_random_below(&disk.random, 7)];
     uint64_t from = 0;
     while (from < request->len) {
         uint64_t place = request->off + from;
@@ -426,7 +426,7 @@ static void crash_now(void *subject, uint64_t detail)
 static void crash_soon(void)
 {
     if (disk.crash != NULL && sim_random_chance(&disk.random, disk.faults.error_crash_ppm)) {
-        sim_agenda_after(sim_random_spread(&disk.random, 0, 20 * SIM_MS), crash_now, NULL, 0);
+        sim_agenda_after(sim_random_spread(&disk.random, 0, 5 * SIM_MS), crash_now, NULL, 0);
     }
 }
 
@@ -442,7 +442,8 @@ static int32_t do_write(struct sim_request *request)
     if (lacks_room && sim_random_chance(&disk.random, 700000)) {
         return -ENOSPC;
     }
-    if (sim_random_chance(&disk.random, disk.faults.write_error_ppm)) {
+    if (sim_random_chance(&disk.random, request->is_durable ? disk.faults.commit_error_ppm
+                                                            : disk.faults.write_error_ppm)) {
         write_some(request, file, SIM_FILE_LIMBO);
         if (request->is_durable) {
             crash_soon();

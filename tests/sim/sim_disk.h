@@ -26,9 +26,10 @@
 
 /* Rates are of a million operations; 0: never. */
 struct sim_disk_faults {
-    uint32_t write_error_ppm; /* -EIO; some of the octets may be there */
-    uint32_t error_crash_ppm; /* if it was to be durable: soon afterwards comes the planned crash */
-    uint32_t sync_error_ppm;  /* -EIO */
+    uint32_t write_error_ppm;  /* -EIO of a write; some of the octets may be there */
+    uint32_t commit_error_ppm; /* likewise of one with RWF_DSYNC */
+    uint32_t error_crash_ppm;  /* and then, soon, the crash that the life is to end with */
+    uint32_t sync_error_ppm;   /* -EIO */
     uint32_t short_write_ppm;
     uint32_t open_error_ppm; /* -EMFILE, -ENFILE, -EIO */
     uint32_t slow_ppm;       /* takes up to slow_ns */

@@ -130,6 +130,9 @@ static void choose_disk(struct sim_disk_faults *disk, struct sim_random *random,
     /* Each kind by itself, so that there are runs with one of them only. */
     if (sim_random_chance(random, 500000)) {
         disk->write_error_ppm = (uint32_t)sim_random_spread(random, 1000, 300000);
+    }
+    if (sim_random_chance(random, 500000)) {
+        disk->commit_error_ppm = (uint32_t)sim_random_spread(random, 1000, 300000);
         disk->error_crash_ppm = (uint32_t)sim_random_below(random, 1000001);
     }
     if (sim_random_chance(random, 500000)) {
@@ -171,6 +174,10 @@ void sim_plan_life(const struct sim_plan *plan, uint32_t life, struct sim_life_p
     choose_io(&life_out->io, &random, plan->faults);
     choose_disk(&life_out->disk, &random, plan->faults);
     life_out->end = choose_end(&random, plan->faults, life == plan->life_count);
+    bool may_crash = (plan->faults & SIM_FAULTS_POWER) != 0;
+    if (may_crash && life_out->disk.error_crash_ppm > 500000) {
+        life_out->end = sim_random_chance(&random, 500000) ? SIM_END_POWER : SIM_END_KILL;
+    }
     uint64_t longest_ns = 2 * life_out->load.arrival_ns + 2 * SIM_S;
     life_out->end_ns = sim_random_between(&random, SIM_MS, longest_ns);
     if (sim_random_chance(&random, 600000)) {
