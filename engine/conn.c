@@ -214,8 +214,8 @@ void rp_conn_through(struct rp_worker *worker, uint32_t index)
 {
     struct rp_conn *conn = rp_conn_at(&worker->conns, index);
     assert(conn->state == RP_CONN_FINISHING && !conn->is_sending);
-    if (conn->is_at_end) {
-        close_conn(worker, index);
+    if (conn->is_at_end || conn->is_refused) {
+        close_conn(worker, index); /* one that was refused at once has hardly sent anything */
         return;
     }
     conn->state = RP_CONN_LINGERING;

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * rp_spool_writer.h - plan what goes into a lane of the spool; no I/O is done here.
  *

@@ -28,6 +28,7 @@ import xxhash
 VERSION = 1
 BLOCK = 4096
 ALIGN = 64
+SECTOR = 512  # octets that a disk writes wholly or not at all
 LANES_MAX = 255
 SEGMENT_MAX = 1 << 30
 ENVELOPE_MAX = 8 << 20
@@ -218,7 +219,7 @@ def _record(image, offset, seed):
     end = offset + 64 + envelope_len
     if end > len(image) or digest != _hash(image[offset + 8 : end], seed):
         return None
-    return flags, total, envelope_len, body_len, body_hash, sequence, at, digest
+    return flags, total, envelope_len, body_len, body_hash, sequence, at, digest, batch_off * BLOCK
 
 
 def _body_is_whole(image, offset, record, seed):
@@ -246,10 +247,26 @@ def _fill(found, pending, sequences, begin, end):
     pending.clear()
 
 
+def _has_untouched_sector(image, begin, end):
+    begin = (begin + SECTOR - 1) // SECTOR * SECTOR
+    return any(
+        image[at : at + SECTOR] == bytes(SECTOR) for at in range(begin, end - SECTOR + 1, SECTOR)
+    )
+
+
 def _scan(image, seed, first, limit, cap, known_end):
     """(first sequence, {sequence: (offset, record or None, is_whole)}, sequence behind the last):
     FORMAT.md, Recovery."""
+    result, torn = _walk(image, seed, first, limit, cap, known_end)
+    if torn is not None and known_end is None:
+        result, _ = _walk(image[:torn], seed, first, limit, cap, None)
+    return result
+
+
+def _walk(image, seed, first, limit, cap, known_end):
+    """What _scan gives, and where the last batch is torn (None: it is not)."""
     found = {}
+    torn = None
     pending = {}  # records of which only the header is whole, until something whole follows
     offset, upcoming, place = BLOCK, first, None
     confirmed = first  # the sequence behind the last one that is known to have been
@@ -281,16 +298,20 @@ def _scan(image, seed, first, limit, cap, known_end):
             continue
         begin = offset if place is None else place
         _fill(found, pending, range(confirmed, sequence), begin, offset)
+        if torn is None and _has_untouched_sector(image, begin, offset):
+            torn = begin
         place = None
         if flags != PAD:
             found[sequence] = (offset, record, True)
+            if torn is not None and torn < record[8]:
+                torn = None  # a later batch is there, so this one was committed
         upcoming = confirmed = sequence + (flags != PAD)
         offset += total
     if known_end is not None and first is not None and confirmed < known_end <= first + cap:
         begin = offset if place is None else place
         _fill(found, pending, range(confirmed, known_end), begin, max(begin, len(image)))
         confirmed = known_end
-    return first, found, confirmed
+    return (first, found, confirmed), torn
 
 
 # ---- the spool ----
@@ -462,7 +483,7 @@ class _Lane:
             if record is None:
                 row = (offset, 0, 0, sequence, at, 0, 0, INDEX_DAMAGED, 0)
             else:
-                flags, total, envelope_len, body_len, _, _, at, digest = record
+                flags, total, envelope_len, body_len, _, _, at, digest, _ = record
                 index_flags = INDEX_BIG if flags == BIG else 0
                 index_flags |= 0 if is_whole else INDEX_DAMAGED
                 row = (offset, total, body_len, sequence, at, 0, envelope_len, index_flags, digest)
