@@ -94,7 +94,8 @@ static void walk(const struct rp_recover_source *source)
     rp_recover_init(&recover, source);
     do {
         rp_recover_next(&recover, &found);
-        assert(++steps <= 4 * (source->len / RP_SPOOL_ALIGN + 2));
+        steps++;
+        assert(steps <= 4 * (source->len / RP_SPOOL_ALIGN + 2));
         assert(found.from <= found.to);
         if (found.kind == RP_RECOVER_MESSAGE) {
             check_message(source, &found);

@@ -120,6 +120,7 @@ static void choose_io(struct sim_io_faults *io, struct sim_random *random, uint3
 
 static void choose_disk(struct sim_disk_faults *disk, struct sim_random *random, uint32_t faults)
 {
+    static const uint64_t rates[] = {5000, 50000, 200000, 400000};
     static const uint64_t usual[] = {100 * SIM_US, SIM_MS, 10 * SIM_MS};
     disk->usual_ns = pick(random, 3, usual);
     disk->sync_ns = disk->usual_ns * (sim_random_chance(random, 500000) ? 1 : 30);
@@ -129,20 +130,20 @@ static void choose_disk(struct sim_disk_faults *disk, struct sim_random *random,
     }
     /* Each kind by itself, so that there are runs with one of them only. */
     if (sim_random_chance(random, 500000)) {
-        disk->write_error_ppm = (uint32_t)sim_random_spread(random, 1000, 300000);
+        disk->write_error_ppm = (uint32_t)pick(random, 4, rates);
     }
     if (sim_random_chance(random, 500000)) {
-        disk->commit_error_ppm = (uint32_t)sim_random_spread(random, 1000, 300000);
+        disk->commit_error_ppm = (uint32_t)pick(random, 4, rates);
         disk->error_crash_ppm = (uint32_t)sim_random_below(random, 1000001);
     }
     if (sim_random_chance(random, 500000)) {
-        disk->sync_error_ppm = (uint32_t)sim_random_spread(random, 1000, 300000);
+        disk->sync_error_ppm = (uint32_t)pick(random, 4, rates);
     }
     if (sim_random_chance(random, 500000)) {
-        disk->short_write_ppm = (uint32_t)sim_random_spread(random, 1000, 500000);
+        disk->short_write_ppm = (uint32_t)pick(random, 4, rates);
     }
     if (sim_random_chance(random, 400000)) {
-        disk->open_error_ppm = (uint32_t)sim_random_spread(random, 1000, 300000);
+        disk->open_error_ppm = (uint32_t)pick(random, 4, rates);
     }
     if (sim_random_chance(random, 400000)) {
         disk->slow_ppm = (uint32_t)sim_random_spread(random, 1000, 100000);
