@@ -71,25 +71,7 @@ struct rp_recover_result {
     uint64_t cut_octets; /* of a batch that was not finished: from where it is torn, or behind the
                             last whole record, up to the last one that is not zero or to the first
                             void record */
-    uint64_t good_end;   /* behind the last whole record, PADs included */
-    int mode;
-};
-
-void rp_recover_init(struct rp_recover *recover, const struct rp_recover_source *source);
-
-/* After END every call says END again. */
-void rp_recover_next(struct rp_recover *recover, struct rp_recover_found *found_out);
-
-struct rp_recover_result {
-    uint64_t first_sequence; /* _NONE: not known, and count is 0 */
-    uint64_t count;          /* entries written, the DAMAGED ones among them */
-    uint64_t messages;       /* whole ones */
-    uint64_t damaged;        /* places */
-    uint64_t void_records;
-    uint64_t
-        cut_octets; /* of a batch that was not finished: from where it is torn, or behind the last whole record, up to the last one that is not zero or
-                            to the first void record */
-    uint64_t good_end; /* behind the last whole record; at least RP_SPOOL_BLOCK */
+    uint64_t good_end;   /* behind the last whole record; at least RP_SPOOL_BLOCK */
 };
 
 /*

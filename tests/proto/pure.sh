@@ -10,7 +10,8 @@ set -eu
 archive=$1
 
 # The first line is calls, the next two are dying; then what compilers and linkers put in: the
-# processor's features (dot_scan.c), the checked forms of _FORTIFY_SOURCE, position-independent code.
+# processor's features (dot_scan.c), the
+# checked forms of _FORTIFY_SOURCE, position-independent code.
 allowed='
 memchr memcmp memcpy memmove memset strlen
 __assert_fail
