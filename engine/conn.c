@@ -91,7 +91,7 @@ static void drop_input(struct rp_worker *worker, struct rp_conn *conn)
     conn->input_off = 0;
 }
 
-static void drop_transaction(struct rp_worker *worker, struct rp_conn *conn)
+void rp_conn_drop_transaction(struct rp_worker *worker, struct rp_conn *conn)
 {
     if (conn->message != RP_NONE) {
         rp_big_abort(worker, rp_message_at(&worker->store, conn->message));
@@ -181,7 +181,7 @@ static void close_conn(struct rp_worker *worker, uint32_t index)
     conn->state = RP_CONN_CLOSING;
     conn->generation++; /* no reply finds it from here on */
     conn->pending_count = 0;
-    drop_transaction(worker, conn);
+    rp_conn_drop_transaction(worker, conn);
     drop_input(worker, conn);
     rp_timer_set(&worker->timers, index, RP_TIMER_NEVER);
     if (conn->is_receiving || conn->is_sending) {
@@ -203,7 +203,7 @@ void rp_conn_finish(struct rp_worker *worker, uint32_t index)
         return;
     }
     conn->state = RP_CONN_FINISHING;
-    drop_transaction(worker, conn);
+    rp_conn_drop_transaction(worker, conn);
     drop_input(worker, conn);
     rp_timer_set(&worker->timers, index,
                  rp_io_now_ns(worker->io) + conn->config->timeout_command_ns);

@@ -113,6 +113,9 @@ void rp_conn_timed_out(struct rp_worker *worker, uint32_t index);
 /* 421 with this reply to a session between transactions, then close. */
 void rp_conn_dismiss(struct rp_worker *worker, uint32_t index, const struct rp_reply *reply);
 
+/* Let go of the message that is gathering, if there is one. */
+void rp_conn_drop_transaction(struct rp_worker *worker, struct rp_conn *conn);
+
 /* Read no more; send what is due, then close. */
 void rp_conn_finish(struct rp_worker *worker, uint32_t index);
 

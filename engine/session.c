@@ -23,15 +23,6 @@ static struct rp_message *transaction(struct run *run)
     return rp_message_at(&run->worker->store, run->conn->message);
 }
 
-static void drop_transaction(struct run *run)
-{
-    if (run->conn->message != RP_NONE) {
-        rp_big_abort(run->worker, transaction(run));
-        rp_message_drop(&run->worker->store, run->conn->message);
-        run->conn->message = RP_NONE;
-    }
-}
-
 /* ---- may there be another message? ---- */
 
 static bool is_disk_full(struct rp_worker *worker)
@@ -114,7 +105,7 @@ static void on_mail(struct run *run)
     if (why_not == NULL) {
         conn->message = rp_message_take(&run->worker->store, run->index, conn->generation);
         if (conn->message == RP_NONE || !begin_envelope(run)) {
-            drop_transaction(run);
+            rp_conn_drop_transaction(run->worker, run->conn);
             why_not = &rp_lane_no_memory;
         }
     }
@@ -175,7 +166,7 @@ static void on_body(struct run *run)
     if (message->failure != NULL) {
         const struct rp_reply *failure = message->failure;
         rp_stats_add(&worker->stats.messages_refused, 1);
-        drop_transaction(run);
+        rp_conn_drop_transaction(run->worker, run->conn);
         rp_smtp_refuse_body(&conn->smtp, failure);
         return;
     }
@@ -197,7 +188,7 @@ static void on_message(struct run *run)
     }
     if (failure != NULL) {
         rp_stats_add(&worker->stats.messages_refused, 1);
-        drop_transaction(run);
+        rp_conn_drop_transaction(run->worker, run->conn);
         rp_smtp_refuse(&conn->smtp, failure);
         return;
     }
@@ -264,7 +255,7 @@ static bool on_event(struct run *run, enum rp_smtp_event event)
     case RP_SMTP_DATA: rp_smtp_accept(&conn->smtp); return true;
     case RP_SMTP_BODY: on_body(run); return true;
     case RP_SMTP_MESSAGE: on_message(run); return true;
-    case RP_SMTP_RESET: drop_transaction(run); return true;
+    case RP_SMTP_RESET: rp_conn_drop_transaction(run->worker, run->conn); return true;
     case RP_SMTP_CLOSE: rp_conn_finish(run->worker, run->index); return false;
     }
     return false;

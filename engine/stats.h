@@ -28,8 +28,7 @@
     X(segments_abandoned,   "rp_segments_abandoned_total",     "segments given up after an I/O error") \
     X(recv_starved,         "rp_recv_starved_total",           "receives that found no buffer") \
     X(recv_paused,          "rp_recv_paused_total",            "receives paused for one connection") \
-    X(timeouts,             "rp_timeouts_total",               "sessions ended by a timeout") \
-    X(errors_unlisted,      "rp_errors_unlisted_total",        "results of ring operations that no table lists")
+    X(timeouts,             "rp_timeouts_total",               "sessions ended by a timeout")
 /* clang-format on */
 
 struct rp_stats {

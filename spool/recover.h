@@ -69,8 +69,8 @@ struct rp_recover_result {
     uint64_t damaged;        /* places */
     uint64_t void_records;
     uint64_t cut_octets; /* of a batch that was not finished: from where it is torn, or behind the
-                            last whole record, up to the last one that is not zero or to the first
-                            void record */
+                            last whole record, up to the last one that is not zero or to the
+                            first void record */
     uint64_t good_end;   /* behind the last whole record; at least RP_SPOOL_BLOCK */
 };
 

@@ -121,6 +121,17 @@ static void check_body(const struct rp_spool_message_view *view,
                    same);
 }
 
+/* Whether a message of that number or a later one has been seen. */
+static bool has_later(uint64_t number)
+{
+    for (uint64_t i = number; i < sim_mail_count(); i++) {
+        if (sim_mail_find(i)->is_found) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A message that the reader shows: gives the client's side of it. */
 static struct sim_mail *check_entry(struct rp_spool_reader *reader,
                                     const struct rp_spool_entry *entry)
@@ -149,7 +160,7 @@ static struct sim_mail *check_entry(struct rp_spool_reader *reader,
         sim_trace_fail("message %llu was %s, and now is %s", (unsigned long long)mail->number,
                        mail->id, id);
     }
-    if (mail->is_lost) {
+    if (mail->is_lost && has_later(mail->lost_at)) {
         sim_trace_fail("%s: message %llu was gone in an earlier life", id,
                        (unsigned long long)mail->number);
     }
@@ -225,7 +236,10 @@ void sim_check_recovered(const char *path)
     for (uint64_t i = 0; i < sim_mail_count(); i++) {
         struct sim_mail *mail = sim_mail_find(i);
         require_seen(mail, "a reader after recovery");
-        mail->is_lost = mail->seen == 0;
+        if (mail->seen == 0 && !mail->is_lost) {
+            mail->is_lost = true;
+            mail->lost_at = sim_mail_count();
+        }
         struct rp_spool_entry entry;
         if (mail->is_found && rp_spool_reader_find(reader, mail->id, &entry) != 0) {
             sim_trace_fail("message %llu is not found by its id %s",

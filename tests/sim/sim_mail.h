@@ -59,7 +59,8 @@ struct sim_mail {
     enum sim_fate fate;
     char id[SIM_MAIL_ID_LEN]; /* what the 250 said, or where a reader has seen it */
     bool is_found;            /* a reader has seen it: it must stay */
-    bool is_lost;             /* recovery did not find it: it must not come */
+    bool is_lost;             /* recovery did not find it: it must not come behind a later one */
+    uint64_t lost_at;         /* the messages from that number on are later ones */
     uint32_t seen;            /* in the check under way */
 };
 
