@@ -257,6 +257,24 @@ static bool move_on(const struct rp_reader_lane *lane, struct rp_spool_cursor_la
     return true;
 }
 
+/*
+ * A blank segment is prepared, and the next to be begun; unless a later one is begun: then it is
+ * what a failed preparation left behind, and nothing will come of it.
+ */
+static bool skip_blank(const struct rp_spool_reader *reader,
+                       struct rp_reader_lane *lane,
+                       struct rp_spool_cursor_lane *at,
+                       size_t i)
+{
+    for (size_t later = i + 1; later < lane->count; later++) {
+        if (rp_reader_lane_load(lane, &reader->spool, later) != -EAGAIN) {
+            *at = (struct rp_spool_cursor_lane){.segment = lane->numbers[later]};
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The lane's entry at the cursor. 1, 0 or a negative errno. */
 static int peek(struct rp_spool_reader *reader,
                 struct rp_reader_lane *lane,
@@ -275,6 +293,17 @@ static int peek(struct rp_spool_reader *reader,
             }
             struct rp_reader_lane_entries entries = {0};
             int error = rp_reader_load(reader, lane, i, &entries);
+            if (error == -EAGAIN && skip_blank(reader, lane, at, i)) {
+                continue;
+            }
+            if (error == -EAGAIN && !is_listed) {
+                is_listed = true;
+                error = rp_reader_lane_refresh(lane, spool);
+                if (error != 0) {
+                    return error;
+                }
+                continue;
+            }
             if (error == -EAGAIN) {
                 return 0;
             }

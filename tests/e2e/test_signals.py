@@ -52,7 +52,7 @@ class Drain(harness.Case):
                 try:
                     with harness.Client(daemon.port, greeting=False, timeout=5) as late:
                         refused = late.rest()[:3] in (b"", b"421")
-                except ConnectionRefusedError:
+                except (ConnectionRefusedError, ConnectionResetError):
                     refused = True
             busy.send(b"finished\r\n.\r\n")
             ident = harness.queued_id(busy.reply())

@@ -27,7 +27,7 @@ static inline size_t sim_bytes_len(const struct sim_bytes *bytes)
 
 static inline const uint8_t *sim_bytes_first(const struct sim_bytes *bytes)
 {
-    return bytes->ptr + bytes->from;
+    return bytes->ptr == NULL ? NULL : bytes->ptr + bytes->from;
 }
 
 /* Room for `len` octets behind the last one; sim_bytes_grow then makes them part of it. */

@@ -173,6 +173,7 @@ static struct sim_mail *check_entry(struct rp_spool_reader *reader,
     rp_spool_view_close(view);
     /* What a reader has seen was committed: it must stay, 250 or not. */
     mail->is_found = true;
+    mail->is_lost = false;
     (void)snprintf(mail->id, sizeof(mail->id), "%s", id);
     return mail;
 }

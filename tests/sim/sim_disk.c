@@ -426,7 +426,9 @@ static void crash_now(void *subject, uint64_t detail)
 static void crash_soon(void)
 {
     if (disk.crash != NULL && sim_random_chance(&disk.random, disk.faults.error_crash_ppm)) {
-        sim_agenda_after(sim_random_spread(&disk.random, 0, 5 * SIM_MS), crash_now, NULL, 0);
+        uint64_t delay_ns = sim_random_spread(&disk.random, 0, 5 * SIM_MS);
+        delay_ns += sim_random_below(&disk.random, 200 * SIM_US); /* time for a reply to leave */
+        sim_agenda_after(delay_ns, crash_now, NULL, 0);
     }
 }
 

@@ -128,6 +128,12 @@ static void choose_disk(struct sim_disk_faults *disk, struct sim_random *random,
     if ((faults & SIM_FAULTS_DISK) == 0) {
         return;
     }
+    if (sim_random_chance(random, 250000)) {
+        /* Commits that fail, and then a crash, before anything else covers it up. */
+        disk->commit_error_ppm = 200000;
+        disk->error_crash_ppm = 700000;
+        return;
+    }
     /* Each kind by itself, so that there are runs with one of them only. */
     if (sim_random_chance(random, 500000)) {
         disk->write_error_ppm = (uint32_t)pick(random, 4, rates);
