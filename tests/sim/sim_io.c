@@ -128,7 +128,7 @@ static void close_number(int fd)
     }
 }
 
-/* What was asked to be closed, and what the engine never heard of: as the end of the process does. */
+/* What was asked to be closed, and what the engine never heard of: as a process's end does. */
 static void close_forgotten(struct rp_io *io)
 {
     struct sim_request *request;
