@@ -343,8 +343,10 @@ static void reset_by_server(struct sim_socket *socket)
     if (sim_random_chance(&net.random, 300000)) {
         kept = sim_random_below(&net.random, len + 1);
     }
-    sim_bytes_put(&socket->lost, sim_bytes_first(&socket->to_client) + kept, len - kept);
-    socket->to_client.end -= len - kept;
+    if (kept < len) {
+        sim_bytes_put(&socket->lost, sim_bytes_first(&socket->to_client) + kept, len - kept);
+        socket->to_client.end -= len - kept;
+    }
     sim_trace_add("reset by server, lost", (uint64_t)socket->number, len - kept, 0);
 }
 
