@@ -341,8 +341,25 @@ static void synced(struct rp_worker *worker, uint32_t index, int32_t res)
     sync_dir(worker);
 }
 
+/*
+ * big/ could not be synced: what that should have made durable stays unsure for ever, whatever
+ * later syncs say. So all files that were made before have failed.
+ */
+static void fail_all(struct rp_worker *worker, int32_t res)
+{
+    for (uint32_t i = 0; i < worker->bigs.pool.fresh; i++) {
+        const struct rp_big *big = big_at(worker, i);
+        if (big->message != RP_NONE && big->step != RP_BIG_OPENING) {
+            fail(worker, i, "sync the directory of", res);
+        }
+    }
+}
+
 static void dir_synced(struct rp_worker *worker, int32_t res)
 {
+    if (res < 0) {
+        fail_all(worker, res);
+    }
     uint32_t index = worker->bigs.dir_syncing;
     worker->bigs.dir_syncing = RP_NONE;
     worker->bigs.is_dir_syncing = false;
@@ -350,9 +367,7 @@ static void dir_synced(struct rp_worker *worker, int32_t res)
         struct rp_big *big = big_at(worker, index);
         uint32_t next = big->next;
         big->step = RP_BIG_OPEN;
-        if (res < 0) {
-            fail(worker, index, "sync the directory of", res);
-        } else if (big->message == RP_NONE) {
+        if (big->message == RP_NONE) {
             let_go(worker, index);
         } else {
             hand_on(worker, index);
