@@ -496,7 +496,9 @@ class _Lane:
         if tail is not None:
             index = self.index(segment)
             if index is None and self.header(segment)[0] == "blank":
-                return [], False  # prepared, not in use yet
+                # Prepared, not in use yet; unless a later one is: then it is what a failed
+                # preparation left behind, and nothing will come of it.
+                return [], any(self.index(n) is not None for n in self.numbers if n > segment)
             if index is not None and index[1] is None:
                 first = index[0]
                 count = max(0, min(tail - first, SEGMENT_MAX // 1024))

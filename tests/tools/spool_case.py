@@ -144,6 +144,21 @@ def fixed_messages():
     return messages
 
 
+def read_terminal(leader):
+    """All that was written to a terminal whose other end is closed; closes it."""
+    octets = b""
+    while True:
+        try:
+            piece = os.read(leader, 65536)
+        except OSError:  # the other end is closed, and everything is read
+            break
+        octets += piece
+        if not piece:
+            break
+    os.close(leader)
+    return octets
+
+
 def run(*arguments, **options):
     """The program's outcome: returncode, stdout and stderr in octets."""
     command = [PROGRAM] + [str(argument) for argument in arguments]

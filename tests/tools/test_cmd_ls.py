@@ -10,7 +10,7 @@ import os
 import pty
 import unittest
 
-from spool_case import START_NS, Message, Spool, SpoolCase, damage_body, run
+from spool_case import START_NS, Message, Spool, SpoolCase, damage_body, read_terminal, run
 
 
 def as_object(message):
@@ -73,16 +73,7 @@ class Ls(SpoolCase):
         leader, follower = pty.openpty()
         outcome = run("ls", self.dir, stdout=follower)
         os.close(follower)
-        octets = b""
-        while True:
-            try:
-                piece = os.read(leader, 65536)
-            except OSError:  # the other end is closed, and everything is read
-                break
-            octets += piece
-            if not piece:
-                break
-        os.close(leader)
+        octets = read_terminal(leader)
         self.assertEqual(outcome.returncode, 0)
         lines = octets.decode().split("\r\n")
         self.assertRegex(lines[0], r"^ID +TIME +SIZE +SENDER +RECIPIENTS$")

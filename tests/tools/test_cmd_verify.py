@@ -13,7 +13,7 @@ import re
 import subprocess
 import unittest
 
-from spool_case import PROGRAM, TIMEOUT, SpoolCase, damage_body, run
+from spool_case import PROGRAM, TIMEOUT, SpoolCase, damage_body, read_terminal, run
 
 
 class Verify(SpoolCase):
@@ -76,11 +76,7 @@ class Verify(SpoolCase):
             os.close(follower)
             out = process.stdout.read()
             self.assertEqual(process.wait(TIMEOUT), 1)
-        try:
-            shown = os.read(leader, 65536).decode()
-        except OSError:
-            shown = ""
-        os.close(leader)
+        shown = read_terminal(leader).decode()
         self.assertNotIn(b"\r", out)
         self.assertRegex(shown, r"\r\d+ messages, \d+ MB, \d+%")
         self.assertTrue(shown.endswith("\r\x1b[K"), repr(shown))
