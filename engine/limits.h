@@ -37,7 +37,8 @@
 /* Received buffers that a connection may have waiting unread before receiving is paused. */
 #define RP_INPUT_BUFFERS_MAX  8u
 
-/* A body beyond this goes to a file of its own (figures: perf/README.md). */
+/* A body beyond this goes to a file of its own: small enough for any segment beside the largest
+ * envelope, and so that a connection holds little memory however large its message is. */
 #define RP_BIG_THRESHOLD      (256u << 10)
 
 /* Slices of a body in one record. With head and padding they fit a batch of their own. */
