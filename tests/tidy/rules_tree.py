@@ -31,7 +31,7 @@ INSIDERS = {
     # Recovery at the start: the spool's inside, with the system calls that only engine has.
     "engine/spooldir": "spool",
 }
-MIRRORED = ("proto", "tls", "spool", "engine", "tools")
+MIRRORED = ("proto", "tls", "spool", "engine", "tools", "perf")
 
 
 def check_project_include(tree, file, name):

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * load_report.h - what ringpost-load shows: a line while it runs, a summary, JSON, a page.
+ */
+#ifndef PERF_LOAD_REPORT_H
+#define PERF_LOAD_REPORT_H
+
+#include "load_stats.h"
+#include "load_verify.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What was asked for and what else is known; strings are for people and never NULL. */
+struct rp_load_report {
+    const struct rp_load_stats *stats; /* the sum */
+    const char *target;                /* "127.0.0.1:2525" */
+    const char *mode;                  /* "plain", "pipelined", "bdat" */
+    const char *size;                  /* as given: "10240", "1024-65536", "eml:DIR" */
+    uint32_t connections;
+    uint32_t workers;
+    uint32_t recipients;
+    uint64_t per_connection; /* 0: no limit */
+    double rate;             /* messages/s asked for; 0: closed loop */
+    bool is_poisson;
+    bool is_lmtp;
+    bool is_interrupted;      /* Ctrl-C */
+    double client_cpu_s;      /* CPU time of ringpost-load itself in the timed part */
+    double server_cpu_s;      /* of --cpu-stat; negative: not known */
+    uint64_t started_wall_ns; /* since 1970 */
+    const struct rp_load_verify_result *verify; /* NULL: not asked for */
+};
+
+/* The live line: rewritten on a terminal, else a line now and then; to stderr. */
+struct rp_load_progress {
+    bool is_terminal;
+    bool is_shown; /* something stands on the line */
+    uint64_t last_ns;
+    uint64_t total;       /* messages to send; 0: a duration */
+    uint64_t duration_ns; /* 0: a number of messages */
+    uint64_t last_accepted;
+    struct rp_histogram last_latency; /* what the histogram was then: p99 is that of the interval */
+};
+void rp_load_progress_init(struct rp_load_progress *progress, uint64_t total, uint64_t duration_ns);
+/* Call about ten times a second, with the sum so far; decides itself when to print. */
+void rp_load_progress_show(struct rp_load_progress *progress,
+                           const struct rp_load_stats *sum,
+                           uint64_t now_ns);
+void rp_load_progress_clear(struct rp_load_progress *progress);
+
+/* Each: 0 or -errno. `path` "-" is stdout. A file is written aside and renamed: whole or not. */
+int rp_load_report_text(const struct rp_load_report *report); /* to stdout */
+int rp_load_report_json(const struct rp_load_report *report, const char *path);
+int rp_load_report_html(const struct rp_load_report *report, const char *path);
+
+/* "p99=20ms", "errors=0", "rate=10000", ...: --threshold. */
+struct rp_load_threshold {
+    const char *text; /* as given */
+    uint8_t what;     /* private to load_threshold.c */
+    double limit;
+};
+/* 0 or -EINVAL with one line in `error` that lists what would be right. */
+int rp_load_threshold_parse(const char *text,
+                            struct rp_load_threshold *threshold_out,
+                            char *error,
+                            size_t error_len);
+/* True: met. Else one line for people in `text_out` ("p99 is 31.2 ms, the threshold 20 ms"). */
+bool rp_load_threshold_is_met(const struct rp_load_threshold *threshold,
+                              const struct rp_load_report *report,
+                              char *text_out,
+                              size_t text_len);
+
+#endif
