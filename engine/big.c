@@ -41,7 +41,6 @@ bool rp_big_begin(struct rp_worker *worker, uint32_t message_index)
     big->id = worker->bigs.next_id++;
     big->off = 0;
     big->writing = RP_SLICES_EMPTY;
-    rp_spool_hash_init(&big->hash, rp_spool_seed(worker->dir->identity, worker->lane_number, 0));
     set_name(worker, big);
     rp_message_at(&worker->store, message_index)->big = index;
     rp_stats_add(&worker->stats.big_messages, 1);
@@ -152,7 +151,6 @@ static void hand_on(struct rp_worker *worker, uint32_t index)
     struct rp_big *big = big_at(worker, index);
     struct rp_message *message = rp_message_at(&worker->store, big->message);
     message->big_id = big->id;
-    message->body_hash = rp_spool_hash_get(&big->hash);
     if (!rp_message_put_item(&worker->store, message, RP_SPOOL_TAG_BIG_ID, &big->id,
                              sizeof(big->id))) {
         fail(worker, index, "note in the envelope", -ENOMEM);
@@ -251,9 +249,6 @@ static void pump(struct rp_worker *worker, uint32_t index)
     rp_slices_iov(&worker->store, &big->writing, big->iov);
     big->iov_first = 0;
     big->iov_count = big->writing.count;
-    for (size_t i = 0; i < big->iov_count; i++) {
-        rp_spool_hash_add(&big->hash, big->iov[i].iov_base, big->iov[i].iov_len);
-    }
     big->is_writing = true;
     worker->bigs.busy_count++;
     write_rest(worker, index);

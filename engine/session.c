@@ -154,8 +154,9 @@ static void on_body(struct run *run)
     struct rp_span body = conn->smtp.event.body;
     struct rp_message *message = transaction(run);
     rp_stats_add(&worker->stats.body_bytes, body.len);
-    if (message->failure == NULL && !append_body(run, body)) {
-        message->failure = &rp_lane_no_memory;
+    if (message->failure == NULL) {
+        rp_message_hash(&worker->store, message, body.ptr, body.len);
+        message->failure = append_body(run, body) ? NULL : &rp_lane_no_memory;
     }
     bool is_big =
         message->body_len > RP_BIG_THRESHOLD || message->slices.count >= RP_MESSAGE_SLICES_MAX - 1;
@@ -195,6 +196,7 @@ static void on_message(struct run *run)
     uint32_t message_index = conn->message;
     conn->message = RP_NONE;
     message->is_complete = true;
+    rp_message_end_hash(&worker->store, message);
     message->time_ns = rp_io_wall_ns(worker->io);
     rp_smtp_defer(&conn->smtp);
     if (message->big != RP_NONE) {

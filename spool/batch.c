@@ -149,8 +149,7 @@ int rp_spool_batch_append(struct rp_spool_batch *batch,
         .envelope_len = (uint32_t)envelope_len,
         .batch_off = (uint32_t)(batch->off / RP_SPOOL_BLOCK),
         .body_len = message->body_len,
-        .body_hash =
-            is_big ? message->body_hash : hash_iov(message->body, body_count, 0, writer->seed),
+        .body_hash = message->body_hash,
         .sequence = writer->sequence,
         .time_ns = message->time_ns,
     };

@@ -83,7 +83,7 @@ struct rp_spool_message {
     uint64_t body_len;
     uint64_t time_ns;
     uint64_t big_id;    /* 0: the body goes into the record. Else the envelope has it as an item */
-    uint64_t body_hash; /* BIG only (rp_spool_hash); else the batch computes it */
+    uint64_t body_hash; /* rp_spool_hash of all its octets */
 };
 
 struct rp_spool_batch {
@@ -130,16 +130,13 @@ void rp_spool_batch_abandon(struct rp_spool_batch *batch);
  */
 void rp_spool_batch_seal_header(struct rp_spool_batch *batch);
 
-/* ---- hashing a big body as it comes ---- */
-
-/* The seed of a lane's segment; big bodies take segment 0. */
-uint64_t rp_spool_seed(const uint8_t identity[16], uint32_t lane, uint64_t segment);
+/* ---- hashing a body as it comes, while its octets are in the cache ---- */
 
 /* State of a running hash, in the caller's memory (an XXH3 state with room to align it). */
 struct rp_spool_hash {
     uint8_t state[640];
 };
-void rp_spool_hash_init(struct rp_spool_hash *hash, uint64_t seed);
+void rp_spool_hash_init(struct rp_spool_hash *hash);
 void rp_spool_hash_add(struct rp_spool_hash *hash, const void *ptr, size_t len);
 uint64_t rp_spool_hash_get(const struct rp_spool_hash *hash);
 
