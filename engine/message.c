@@ -411,6 +411,65 @@ bool rp_message_append_slice(struct rp_message_store *store,
     return copied == len || add_slice(store, message, buffer, off + copied, len - copied);
 }
 
+/* Bring what there is of the body together. False: there are not enough buffers. */
+static bool begin_gathering(struct rp_message_store *store, struct rp_message *message)
+{
+    struct rp_slices gathered = RP_SLICES_EMPTY;
+    struct rp_slices *slices = &message->slices;
+    if (slices->len > 0 && !rp_slices_take_aligned(store, slices, slices->len, &gathered)) {
+        return false;
+    }
+    *slices = gathered;
+    return true;
+}
+
+/* The last slice, with room; NULL: no buffer, or no slice, is left. */
+static struct rp_slice *make_room(struct rp_message_store *store, struct rp_message *message)
+{
+    struct rp_slice *last = last_slice(store, message);
+    if (last != NULL && last->off + last->len < RP_BUFFER_SIZE) {
+        return last;
+    }
+    uint32_t buffer = rp_bufpool_take(&store->buffers);
+    if (buffer == RP_NONE) {
+        return NULL;
+    }
+    bool ok = add_slice(store, message, buffer, 0, 0);
+    rp_bufpool_release(&store->buffers, buffer); /* the slice holds it, where there is one */
+    return ok ? last_slice(store, message) : NULL;
+}
+
+bool rp_message_append_gathered(struct rp_message_store *store,
+                                struct rp_message *message,
+                                uint32_t buffer,
+                                const uint8_t *ptr,
+                                size_t len)
+{
+    if (!message->is_gathered && !message->is_scattered) {
+        message->is_scattered = !begin_gathering(store, message);
+    }
+    while (!message->is_scattered && len > 0) {
+        struct rp_slice *last = make_room(store, message);
+        if (last == NULL) {
+            message->is_scattered = true;
+            break;
+        }
+        size_t room = RP_BUFFER_SIZE - last->off - last->len;
+        size_t part = len < room ? len : room;
+        memcpy(rp_bufpool_ptr(&store->buffers, last->buffer) + last->off + last->len, ptr, part);
+        grow_last(message, last, part);
+        count_copied(store, part);
+        ptr += part;
+        len -= part;
+    }
+    message->is_gathered = !message->is_scattered;
+    if (len == 0) {
+        return true;
+    }
+    return buffer != RP_NONE ? rp_message_append_slice(store, message, buffer, ptr, len)
+                             : rp_message_append_copy(store, message, ptr, len);
+}
+
 /* ---- what is written ---- */
 
 void rp_message_head_iov(const struct rp_message_store *store,

@@ -55,6 +55,8 @@ struct rp_message {
     uint64_t body_hash;             /* once the body is complete */
     uint32_t hash;                  /* the running hash of the body; RP_NONE: nothing came yet */
     bool is_complete;               /* the end of data was seen: it has a place among the replies */
+    bool is_gathered;               /* its slices fill buffers of its own from their starts */
+    bool is_scattered;              /* memory was too short for that: not tried again */
     const struct rp_reply *failure; /* the engine's own trouble with it; NULL: none so far */
     struct rp_spool_id id;
 };
@@ -155,6 +157,14 @@ bool rp_message_append_slice(struct rp_message_store *store,
                              uint32_t buffer,
                              const uint8_t *ptr,
                              size_t len);
+
+/* The same for a large body: copy them together, lined up for direct I/O (is_gathered). Where no
+ * buffer is left for that it is as above. RP_NONE: the octets stand in no buffer. */
+bool rp_message_append_gathered(struct rp_message_store *store,
+                                struct rp_message *message,
+                                uint32_t buffer,
+                                const uint8_t *ptr,
+                                size_t len);
 
 /* Add octets of the body from elsewhere, by copying. False: no memory left. */
 bool rp_message_append_copy(struct rp_message_store *store,

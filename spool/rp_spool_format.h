@@ -177,6 +177,7 @@ enum rp_spool_tag {
     RP_SPOOL_TAG_TLS_VERSION = 14,   /* text */
     RP_SPOOL_TAG_TLS_CIPHER = 15,    /* text */
     RP_SPOOL_TAG_AUTH_IDENTITY = 16, /* text */
+    RP_SPOOL_TAG_FILLER = 17,        /* says nothing: the body begins at a block behind it */
 };
 #define RP_SPOOL_ITEM_HEADER 8u /* octets of tag, flags and length */
 

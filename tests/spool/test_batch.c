@@ -238,11 +238,11 @@ static void test_pieces(void)
     const struct iovec iov = {.iov_base = head, .iov_len = sizeof head};
     struct rp_spool_message message = {.head = &iov, .head_count = 1, .body = pieces};
     struct rp_spool_id id;
-    for (size_t count = RP_SPOOL_BATCH_IOV - 6; count <= RP_SPOOL_BATCH_IOV; count++) {
+    for (size_t count = RP_SPOOL_BATCH_IOV - 8; count <= RP_SPOOL_BATCH_IOV; count++) {
         message.body_count = count;
         message.body_len = count;
         rp_spool_batch_begin(&lane.batch, &lane.writer);
-        bool fits = count + 1 + 3 <= RP_SPOOL_BATCH_IOV;
+        bool fits = count + 1 + 5 <= RP_SPOOL_BATCH_IOV;
         CU_ASSERT_EQUAL(rp_spool_batch_append(&lane.batch, &message, &id), fits ? 0 : -EMSGSIZE);
         if (fits) {
             CU_ASSERT_EQUAL(rp_spool_batch_append(&lane.batch, &message, &id), -ENOBUFS);
