@@ -10,7 +10,9 @@
 #define PAGE_LEN 4096u
 
 static const struct rp_bench_family *const families[] = {
-    &rp_bench_proto_family,
+    &rp_bench_proto_family,  &rp_bench_dot_family,    &rp_bench_hash_family,
+    &rp_bench_reply_family,  &rp_bench_append_family, &rp_bench_recover_family,
+    &rp_bench_reader_family,
 };
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))
 

@@ -14,9 +14,9 @@
 
 #define NS_PER_MS  UINT64_C(1000000)
 #define NS_PER_S   (1000 * NS_PER_MS)
-#define TIME_MAX_S UINT64_C(3600)
-#define DIGITS_MAX 19u         /* of a number that 64 bits hold */
-#define ROUNDS_MAX 1000000000u /* of the longest case that is days */
+#define TIME_MAX_S UINT64_C(60) /* a signal is looked at between two repeats */
+#define DIGITS_MAX 19u          /* of a number that 64 bits hold */
+#define ROUNDS_MAX 1000000000u  /* of the longest case that is days */
 
 enum name {
     FILTER,
@@ -135,7 +135,7 @@ static int set(struct rp_bench_options *options, enum name name, const char *val
         outcome = rp_bench_options_time(value, &options->time_ns);
         if (outcome != 0) {
             (void)snprintf(error, RP_BENCH_OPTIONS_ERROR_LEN,
-                           "--time %.80s: give a time such as 50ms or 1s, at most an hour", value);
+                           "--time %.80s: give a time such as 50ms or 1s, at most 1min", value);
         }
         return outcome;
     case REPEAT:

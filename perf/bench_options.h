@@ -40,7 +40,7 @@ int rp_bench_options_parse(char *const *arguments,
 const char *rp_bench_options_help(size_t index);
 
 /* "50ms", "1s", "1min", and so on; a plain number is seconds. -EINVAL: none of these, or more
- * than an hour. */
+ * than a minute. */
 int rp_bench_options_time(const char *text, uint64_t *time_ns_out);
 
 #endif
