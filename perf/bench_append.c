@@ -64,11 +64,10 @@ static int write_zeros(int fd, uint64_t len)
 {
     uint8_t *zeros = rp_bench_case_alloc(ZEROS_LEN);
     int error = zeros == NULL ? -ENOMEM : 0;
-    for (uint64_t off = 0; error == 0 && off < len; off += ZEROS_LEN) {
+    for (uint64_t off = 0; error == 0 && off < len;) {
         const ssize_t written = pwrite(fd, zeros, ZEROS_LEN, (off_t)off);
-        if (written != (ssize_t)ZEROS_LEN) {
-            error = written < 0 ? -errno : -ENOSPC;
-        }
+        error = written < 0 ? -errno : 0;
+        off += written > 0 ? (uint64_t)written : 0;
     }
     free(zeros);
     return error == 0 && fsync(fd) != 0 ? -errno : error;
@@ -125,16 +124,6 @@ static int open_case(const struct rp_bench_case *self,
     return 0;
 }
 
-static int write_batch(int fd, const struct rp_spool_batch *batch)
-{
-    const ssize_t written =
-        pwritev2(fd, batch->iov, (int)batch->iov_count, (off_t)batch->off, RWF_DSYNC);
-    if (written < 0) {
-        return -errno;
-    }
-    return (uint64_t)written == batch->len ? 0 : -EIO;
-}
-
 static int commit(struct state *state, size_t count)
 {
     int error = rp_bench_lane_plan(&state->lane, count);
@@ -143,7 +132,7 @@ static int commit(struct state *state, size_t count)
         error = rp_bench_lane_plan(&state->lane, count);
         assert(error == 0); /* any segment has room for a batch */
     }
-    error = state->fd < 0 ? 0 : write_batch(state->fd, &state->lane.batch);
+    error = state->fd < 0 ? 0 : rp_bench_lane_write(&state->lane, state->fd, RWF_DSYNC);
     if (error != 0) {
         rp_spool_batch_abandon(&state->lane.batch);
         return error;

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #define HEAD_ROOM 512u                          /* a header and the envelope below */
 #define TIME_NS   UINT64_C(1767323045678000000) /* any time, and always the same */
@@ -141,4 +143,20 @@ void rp_bench_lane_copy(const struct rp_bench_lane *lane, uint8_t *image)
         memcpy(place, lane->batch.iov[at].iov_base, lane->batch.iov[at].iov_len);
         place += lane->batch.iov[at].iov_len;
     }
+}
+
+int rp_bench_lane_write(const struct rp_bench_lane *lane, int fd, int flags)
+{
+    const struct rp_spool_batch *batch = &lane->batch;
+    const off_t off = (off_t)batch->off;
+    const ssize_t written = pwritev2(fd, batch->iov, (int)batch->iov_count, off, flags);
+    if (written < 0) {
+        return -errno;
+    }
+    if ((uint64_t)written == batch->len) {
+        return 0;
+    }
+    /* Why it was cut short is what the very next octet is told. */
+    const uint8_t octet = 0;
+    return pwrite(fd, &octet, sizeof(octet), off + written) < 0 ? -errno : -EIO;
 }

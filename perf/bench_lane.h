@@ -51,4 +51,8 @@ uint64_t rp_bench_lane_sum(const struct rp_bench_lane *lane);
 /* "Write" the sealed batch into an image of its segment. */
 void rp_bench_lane_copy(const struct rp_bench_lane *lane, uint8_t *image);
 
+/* Write the sealed batch to the file of its segment; flags as pwritev2(2). 0 or -errno. */
+int rp_bench_lane_write(const struct rp_bench_lane *lane, int fd, int flags)
+    __attribute__((warn_unused_result));
+
 #endif

@@ -7,8 +7,9 @@
 #include <assert.h>
 #include <string.h>
 
+/* No dots: those at the front of a line shall be counted. */
 static const char words[] = "the spool keeps what was sent until all who want it have read it, "
-                            "byte for byte and in the order it came; nobody waits for a lock. ";
+                            "byte for byte and in the order it came; nobody waits for a lock, ";
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char end[] = "\r\n.\r\n";
 #define END_LEN (sizeof(end) - 1)
@@ -22,7 +23,7 @@ static uint64_t next_random(uint64_t *state)
     return *state * UINT64_C(0x2545f4914f6cdd1d);
 }
 
-/* Lines of words; `at` octets are before this one, which is what makes lines differ. */
+/* Lines of words, each begun elsewhere in them. */
 static uint8_t text_octet(size_t line, size_t column)
 {
     if (line % RP_BENCH_DOT_EACH == RP_BENCH_DOT_EACH - 1 && column < 2) {
@@ -49,9 +50,10 @@ void rp_bench_mail_fill(enum rp_bench_mail_kind kind, uint8_t *ptr, size_t len)
         case RP_BENCH_MAIL_COUNT: assert(kind < RP_BENCH_MAIL_COUNT); break;
         }
     }
-    /* A line that the end cuts must leave no bare CR or LF before it. */
-    for (size_t at = len - END_LEN; at > 0 && at % line_len != 0 && ptr[at - 1] <= '\r'; at--) {
-        ptr[at - 1] = '-';
+    /* A line that the end cuts must not become a dot alone, nor leave a bare CR. */
+    const size_t cut = len - END_LEN;
+    if (cut % line_len != 0) {
+        ptr[cut - 1] = '-';
     }
-    memcpy(ptr + len - END_LEN, end, END_LEN);
+    memcpy(ptr + cut, end, END_LEN);
 }

@@ -20,6 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define ERROR_LINE_LEN 8192u /* a path of PATH_MAX octets fits */
+
 enum status {
     FINE = 0,
     FAILED = 1,
@@ -38,19 +40,27 @@ static enum status fail(enum status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static enum status fail(enum status status, const char *format, ...)
 {
+    static struct rp_output errors; /* too large for the stack */
+    static char line[ERROR_LINE_LEN];
     va_list arguments;
     va_start(arguments, format);
-    (void)fputs("ringpost-bench: ", stderr);
-    (void)vfprintf(stderr, format, arguments);
-    (void)fputc('\n', stderr);
+    int len = vsnprintf(line, sizeof(line), format, arguments);
     va_end(arguments);
+    if (len > 0) {
+        const size_t kept = (size_t)len < sizeof(line) ? (size_t)len : sizeof(line) - 1;
+        rp_output_init(&errors, STDERR_FILENO);
+        rp_output_text(&errors, "ringpost-bench: ");
+        rp_output_escaped(&errors, (const uint8_t *)line, kept); /* it stays one line */
+        rp_output_text(&errors, "\n");
+        (void)rp_output_flush(&errors); /* there is no other place to say it */
+    }
     return status;
 }
 
 static enum status flush(void)
 {
     int error = rp_output_flush(&output);
-    return error == 0 ? FINE : fail(FAILED, "stdout: %s", strerror(-error));
+    return error == 0 ? FINE : fail(FAILED, "standard output: %s", strerror(-error));
 }
 
 static enum status put_help(void)
@@ -185,7 +195,7 @@ static enum status run_all(const struct rp_bench_options *options)
             status = run_one(options, one, &report, &baseline);
         }
         if (status != FINE) {
-            (void)flush(); /* what was measured before is good; the failure is told already */
+            (void)rp_output_flush(&output); /* what is good of it; the failure is told already */
             return status;
         }
         count++;

@@ -126,11 +126,8 @@ static int put_batch(struct maker *maker)
     if (error != 0) {
         return error;
     }
-    const struct rp_spool_batch *batch = &maker->lane.batch;
-    const ssize_t written =
-        pwritev(maker->fd, batch->iov, (int)batch->iov_count, (off_t)batch->off);
-    if (written != (ssize_t)batch->len) {
-        error = written < 0 ? -errno : -ENOSPC;
+    error = rp_bench_lane_write(&maker->lane, maker->fd, 0);
+    if (error != 0) {
         rp_spool_batch_abandon(&maker->lane.batch);
         return error;
     }
