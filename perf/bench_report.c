@@ -93,7 +93,7 @@ static void put_line(struct rp_output *output,
         rp_bench_report_number(result->octets_per_s / OCTETS_PER_MB, octets);
     }
     if (ratio > 0) {
-        (void)snprintf(part, sizeof(part), "%.2f", ratio);
+        (void)snprintf(part, sizeof(part), "%.3f", ratio);
     }
     rp_output_text(output, "%-*s %-8s %9s %9s %6.1f%% %9s %9s %9s %7s  %016" PRIx64 "\n",
                    NAME_WIDTH, what->name, what->unit, ns, least, spread(result), cycles, units,

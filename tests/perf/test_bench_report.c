@@ -84,7 +84,7 @@ static void test_table(void)
         "a/plain/case               thing        200.0     190.0   10.0%     480.5     5000k"
         "      1250          00ab00000000cd01\n"
         "a/compared/case            body         200.0     190.0   10.0%     480.5     5000k"
-        "      1250    0.73  00ab00000000cd01\n"
+        "      1250   0.734  00ab00000000cd01\n"
         "a/plain/case               thing        200.0     190.0   10.0%         -     5000k"
         "         -          00ab00000000cd01\n");
 }
