@@ -184,7 +184,7 @@ static void write_rest(struct rp_worker *worker, uint32_t index)
                 big->iov_count - big->iov_first, big->off, false);
 }
 
-/* How many slices at the front are whole buffers: those of a gathered body all are, but the last. */
+/* How many slices at the front are whole buffers: all of a gathered body are, but the last. */
 static uint32_t count_whole(struct rp_worker *worker, const struct rp_slices *slices)
 {
     uint32_t count = 0;
