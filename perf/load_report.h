@@ -49,14 +49,15 @@ void rp_load_progress_show(struct rp_load_progress *progress,
 void rp_load_progress_clear(struct rp_load_progress *progress);
 
 /* Each: 0 or -errno. `path` "-" is stdout. A file is written aside and renamed: whole or not. */
-int rp_load_report_text(const struct rp_load_report *report); /* to stdout */
-int rp_load_report_json(const struct rp_load_report *report, const char *path);
-int rp_load_report_html(const struct rp_load_report *report, const char *path);
+int rp_load_summary_print(const struct rp_load_report *report); /* to stdout */
+int rp_load_json_write(const struct rp_load_report *report, const char *path);
+int rp_load_html_write(const struct rp_load_report *report, const char *path);
 
 /* "p99=20ms", "errors=0", "rate=10000", ...: --threshold. */
 struct rp_load_threshold {
-    const char *text; /* as given */
-    uint8_t what;     /* private to load_threshold.c */
+    const char *text; /* as given; a loan */
+    uint8_t what;     /* private to load_threshold.c, as is the next */
+    bool is_share;    /* limit is a share of all messages ("1%"), not a number */
     double limit;
 };
 /* 0 or -EINVAL with one line in `error` that lists what would be right. */
