@@ -4,7 +4,8 @@
  *
  * Goal: each kind of fault is found and counted as what it is, and nothing else is.
  * Method: spools that the writer library makes of generated messages, with one fault each, or
- * many; the counts, and an example that names the message.
+ * many; the counts, and an example that names the message. The linker puts a function of this file
+ * before rp_spool_reader_next: a daemon goes on taking in mail while it is read.
  */
 #include "perf/load_mail.h"
 #include "perf/load_stamp.h"
@@ -323,6 +324,46 @@ static void test_many_faults(void)
     end();
 }
 
+/* How many messages are still to land; one before each call. */
+static unsigned to_land;
+
+/* The names that ld's --wrap makes. */
+int real_next(struct rp_spool_reader *reader,
+              struct rp_spool_cursor *cursor,
+              struct rp_spool_entry *entry_out) __asm__("__real_rp_spool_reader_next");
+int wrapped_next(struct rp_spool_reader *reader,
+                 struct rp_spool_cursor *cursor,
+                 struct rp_spool_entry *entry_out) __asm__("__wrap_rp_spool_reader_next");
+
+int wrapped_next(struct rp_spool_reader *reader,
+                 struct rp_spool_cursor *cursor,
+                 struct rp_spool_entry *entry_out)
+{
+    if (to_land > 0) {
+        struct body body = make_body(RUN + 1, to_land--);
+        put_as(to_land % 2, &body, 0);
+    }
+    return real_next(reader, cursor, entry_out);
+}
+
+/* Others may send mail for ever: it ends at what was there when it began. */
+static void test_landing(void)
+{
+    test_spool_make(&spool, NULL, 2, true);
+    CU_ASSERT_EQUAL_FATAL(rp_load_acks_open(&acks), 0);
+    for (uint64_t number = 0; number < 10; number++) {
+        struct body body = make_body(RUN, number);
+        put_as(0, &body, 0);
+        accept_number(number);
+    }
+    to_land = 1000;
+    CU_ASSERT_EQUAL(rp_load_verify(spool.path, RUN, acks, &result, error, sizeof(error)), 0);
+    CU_ASSERT_TRUE(to_land > 900);
+    to_land = 0;
+    check_result(&(struct rp_load_verify_result){.accepted = 10, .found = 10});
+    end();
+}
+
 static void test_no_spool(void)
 {
     begin();
@@ -351,6 +392,7 @@ int main(int argc, char **argv)
         {"altered copy",   test_altered_copy  },
         {"damaged",        test_damaged       },
         {"many faults",    test_many_faults   },
+        {"landing",        test_landing       },
         {"no spool",       test_no_spool      },
     };
     return SUITE_RUN("perf/load_verify", tests, argc, argv);
