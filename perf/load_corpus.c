@@ -18,8 +18,19 @@
 static const char end_of_data[] = ".\r\n";
 #define END_LEN (sizeof(end_of_data) - 1)
 
+struct message {
+    struct rp_load_corpus_message spans;
+    uint8_t *octets; /* owned; the spans point into them */
+};
+
+/* What a file holds; owned. */
+struct octets {
+    uint8_t *ptr;
+    size_t len;
+};
+
 struct rp_load_corpus {
-    struct rp_load_corpus_message *messages; /* their octets are theirs: see put_message */
+    struct message *messages;
     size_t count;
     size_t room;
     uint64_t lone_cr;
@@ -120,8 +131,7 @@ static int make_room(struct rp_load_corpus *corpus)
         return 0;
     }
     size_t room = corpus->room == 0 ? 64 : 2 * corpus->room;
-    struct rp_load_corpus_message *messages =
-        reallocarray(corpus->messages, room, sizeof(corpus->messages[0]));
+    struct message *messages = reallocarray(corpus->messages, room, sizeof(corpus->messages[0]));
     if (messages == NULL) {
         return -ENOMEM;
     }
@@ -164,17 +174,18 @@ static int put_message(struct rp_load_corpus *corpus, struct reading reading)
     memcpy(stuffed, end_of_data, END_LEN);
     assert(stuffed + END_LEN == octets + stuffed_len);
     assert(plain == octets + stuffed_len + (dots > 0 ? plain_len : 0));
-    corpus->messages[corpus->count++] = (struct rp_load_corpus_message){
-        .plain = {.ptr = dots > 0 ? octets + stuffed_len : octets, .len = plain_len  },
-        .stuffed = {.ptr = octets,                                   .len = stuffed_len},
+    corpus->messages[corpus->count++] = (struct message){
+        .spans.plain = {.ptr = dots > 0 ? octets + stuffed_len : octets, .len = plain_len  },
+        .spans.stuffed = {.ptr = octets,                                   .len = stuffed_len},
+        .octets = octets,
     };
     return 0;
 }
 
 /* ---- files ---- */
 
-/* All of a file that is open; the caller frees octets_out->ptr. */
-static int read_all(int fd, size_t len, struct rp_span *octets_out)
+/* All of a file that is open; the caller frees them. */
+static int read_all(int fd, size_t len, struct octets *octets_out)
 {
     uint8_t *octets = malloc(len + 1);
     if (octets == NULL) {
@@ -196,12 +207,12 @@ static int read_all(int fd, size_t len, struct rp_span *octets_out)
         }
         at += (size_t)got;
     }
-    *octets_out = (struct rp_span){.ptr = octets, .len = at};
+    *octets_out = (struct octets){.ptr = octets, .len = at};
     return 0;
 }
 
 /* 1: read; 0: it is no regular file; -errno. */
-static int read_file(int dir_fd, const char *name, struct rp_span *out)
+static int read_file(int dir_fd, const char *name, struct octets *out)
 {
     /* A FIFO would keep open(2) waiting for a writer. */
     int fd = openat(dir_fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -220,11 +231,13 @@ static int read_file(int dir_fd, const char *name, struct rp_span *out)
 
 static int load_file(struct rp_load_corpus *corpus, int dir_fd, const char *name)
 {
-    struct rp_span octets;
+    struct octets octets = {0};
     int result = read_file(dir_fd, name, &octets);
     if (result == 1) {
-        result = put_message(corpus, (struct reading){.text = octets});
-        free((void *)(uintptr_t)octets.ptr);
+        result = put_message(corpus, (struct reading){
+                                         .text = {.ptr = octets.ptr, .len = octets.len}
+        });
+        free(octets.ptr);
     }
     return result;
 }
@@ -352,8 +365,8 @@ static int load_messages(struct rp_load_corpus *corpus, const char *path, struct
 
 static int load_mbox(struct rp_load_corpus *corpus, const char *path)
 {
-    struct rp_span text;
-    int result = read_file(AT_FDCWD, path, &text);
+    struct octets octets = {0};
+    int result = read_file(AT_FDCWD, path, &octets);
     if (result < 0) {
         return fail_system(corpus, result, path);
     }
@@ -362,8 +375,8 @@ static int load_mbox(struct rp_load_corpus *corpus, const char *path)
                     "it is no file: an mbox is wanted; eml:DIR takes a "
                     "directory");
     }
-    result = load_messages(corpus, path, text);
-    free((void *)(uintptr_t)text.ptr);
+    result = load_messages(corpus, path, (struct rp_span){.ptr = octets.ptr, .len = octets.len});
+    free(octets.ptr);
     return result;
 }
 
@@ -410,7 +423,7 @@ void rp_load_corpus_close(struct rp_load_corpus *corpus)
         return;
     }
     for (size_t index = 0; index < corpus->count; index++) {
-        free((void *)(uintptr_t)corpus->messages[index].stuffed.ptr);
+        free(corpus->messages[index].octets);
     }
     free(corpus->messages);
     free(corpus);
@@ -425,7 +438,7 @@ const struct rp_load_corpus_message *rp_load_corpus_get(const struct rp_load_cor
                                                         size_t index)
 {
     assert(index < corpus->count);
-    return &corpus->messages[index];
+    return &corpus->messages[index].spans;
 }
 
 uint64_t rp_load_corpus_lone_cr(const struct rp_load_corpus *corpus)

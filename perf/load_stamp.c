@@ -4,6 +4,8 @@
  */
 #include "load_stamp.h"
 
+#include "proto/rp_span.h"
+
 #include <assert.h>
 #include <stdbool.h>
 #include <string.h>
@@ -19,11 +21,10 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "digits are written fro
 #define ID_BEGIN    "Message-ID: <"
 #define FIELD_BEGIN "X-Ringpost-Load: 1 "
 
-/* The stamp with all its digits 0. */
-static const char blank[] =
+/* The stamp with all its digits 0, and no NUL. */
+static const char blank[RP_LOAD_STAMP_LEN] =
     ID_BEGIN ZEROS_16 "." ZEROS_16 "@ringpost.invalid>\r\n" FIELD_BEGIN ZEROS_16 " " ZEROS_16 "\r\n"
                       " " ZEROS_16 " " ZEROS_8 " " ZEROS_16 " " ZEROS_16 "\r\n";
-static_assert(sizeof(blank) - 1 == RP_LOAD_STAMP_LEN, "the header says how long it is");
 
 /* Where the digits stand. */
 enum place {
@@ -94,7 +95,7 @@ void rp_load_stamp_write(char *place, const struct rp_load_stamp *stamp, uint64_
 {
     assert(stamp->head_len >= RP_LOAD_STAMP_LEN && stamp->length >= stamp->head_len);
     assert(stamp->number != RP_LOAD_STAMP_NONE);
-    memcpy(place, blank, RP_LOAD_STAMP_LEN);
+    memcpy(place, blank, sizeof(blank));
     put_16(place + AT_ID_RUN, stamp->run);
     put_16(place + AT_ID_NUMBER, stamp->number);
     memcpy(place + AT_RUN, place + AT_ID_RUN, 16);
@@ -148,15 +149,14 @@ static bool get_stamp(const uint8_t *body, uint64_t len, struct rp_load_stamp *s
 }
 
 /* What follows `begin` and RUN where they stand first, or NULL. */
-static const uint8_t *find_run(const uint8_t *body, size_t len, const char *begin, uint64_t run)
+static const uint8_t *find_run(const uint8_t *body, size_t len, struct rp_span begin, uint64_t run)
 {
     char text[sizeof(FIELD_BEGIN) + 16];
-    size_t begin_len = strlen(begin);
-    assert(begin_len + 16 <= sizeof(text));
-    memcpy(text, begin, begin_len);
-    put_16(text + begin_len, run);
-    const uint8_t *found = memmem(body, len, text, begin_len + 16);
-    return found == NULL ? NULL : found + begin_len + 16;
+    assert(begin.len + 16 <= sizeof(text));
+    memcpy(text, begin.ptr, begin.len);
+    put_16(text + begin.len, run);
+    const uint8_t *found = memmem(body, len, text, begin.len + 16);
+    return found == NULL ? NULL : found + begin.len + 16;
 }
 
 /* The number behind a run and one octet more; RP_LOAD_STAMP_NONE: it cannot be read. */
@@ -175,8 +175,8 @@ static enum rp_load_stamp_outcome check_damaged(const uint8_t *body,
                                                 uint64_t *number_out)
 {
     size_t part = len < RP_LOAD_STAMP_SEARCH ? (size_t)len : RP_LOAD_STAMP_SEARCH;
-    const uint8_t *id = find_run(body, part, ID_BEGIN, run);
-    const uint8_t *field = find_run(body, part, FIELD_BEGIN, run);
+    const uint8_t *id = find_run(body, part, RP_SPAN_OF(ID_BEGIN), run);
+    const uint8_t *field = find_run(body, part, RP_SPAN_OF(FIELD_BEGIN), run);
     uint64_t number = number_behind(id, body + part);
     *number_out = number == number_behind(field, body + part) ? number : RP_LOAD_STAMP_NONE;
     return id != NULL || field != NULL ? RP_LOAD_STAMP_DAMAGED_HEAD : RP_LOAD_STAMP_FOREIGN;

@@ -83,7 +83,8 @@ static void fill(uint8_t *plain_end, uint8_t *stuffed_end, uint64_t lines)
         bool has_dot = begins_with_dot(index);
         plain_end -= LINE;
         put_words(plain_end, LINE - 2, &random);
-        memcpy(plain_end + LINE - 2, "\r\n", 2);
+        plain_end[LINE - 2] = '\r';
+        plain_end[LINE - 1] = '\n';
         if (has_dot) {
             *plain_end = '.';
         }
@@ -171,6 +172,7 @@ int rp_load_text_open(uint64_t tail_len_max, struct rp_load_text *text_out)
     }
     if (error == 0) {
         text.stuffed_map_len = text.stuffed_len + END_LEN;
+        assert(text.plain != NULL && text.stuffed != NULL); /* the first page is nobody's */
         fill(text.plain + text.plain_len, text.stuffed + text.stuffed_len, lines);
         memcpy(text.stuffed + text.stuffed_len, end_of_data, END_LEN);
         error = repeat(text.plain, plain_len, copies);

@@ -113,36 +113,37 @@ static void test_random(void)
 static struct rp_load_acks *shared;
 static pthread_barrier_t barrier;
 
-/* Numbers that are spread over blocks and groups; how many were new is the result. */
-static void *add_all(void *unused)
+/* Numbers that are spread over blocks and groups; *argument counts those that were new. NULL: no
+ * memory. */
+static void *add_all(void *argument)
 {
-    (void)unused;
+    size_t *added = argument;
     (void)pthread_barrier_wait(&barrier); /* one of them is told that it is the last */
-    size_t added = 0;
     for (uint64_t index = 0; index < NUMBERS; index++) {
         int result = rp_load_acks_insert(shared, index % 64 * (GROUP / 2 + BLOCK) + index / 64);
         if (result < 0) {
             return NULL;
         }
-        added += result == 1;
+        *added += result == 1;
     }
-    return (void *)(added + 1);
+    return argument;
 }
 
 static void test_threads(void)
 {
     pthread_t threads[THREADS];
+    size_t counts[THREADS] = {0};
     shared = open_acks();
     CU_ASSERT_EQUAL_FATAL(pthread_barrier_init(&barrier, NULL, THREADS), 0);
     for (size_t index = 0; index < THREADS; index++) {
-        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[index], NULL, add_all, NULL), 0);
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[index], NULL, add_all, &counts[index]), 0);
     }
     size_t added = 0;
     for (size_t index = 0; index < THREADS; index++) {
         void *result = NULL;
         CU_ASSERT_EQUAL_FATAL(pthread_join(threads[index], &result), 0);
         CU_ASSERT_PTR_NOT_NULL_FATAL(result);
-        added += (size_t)result - 1;
+        added += counts[index];
     }
     CU_ASSERT_EQUAL(added, NUMBERS);
     CU_ASSERT_EQUAL(rp_load_acks_count(shared), NUMBERS);

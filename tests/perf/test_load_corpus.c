@@ -239,8 +239,9 @@ static size_t make_text(size_t number, char *text)
     size_t len = 0;
     for (; number > 0; number = (number - 1) / SYMBOLS) {
         const char *symbol = symbols[(number - 1) % SYMBOLS];
-        memcpy(text + len, symbol, strlen(symbol));
-        len += strlen(symbol);
+        while (*symbol != '\0') {
+            text[len++] = *symbol++;
+        }
     }
     return len;
 }

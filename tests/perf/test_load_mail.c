@@ -114,7 +114,7 @@ static void test_text(void)
     CU_ASSERT_STRING_EQUAL((char *)plain + message.head_len - 4, "\r\n\r\n");
     const char *at = (char *)plain;
     for (size_t index = 0; index < sizeof(fields) / sizeof(fields[0]); index++) {
-        at = strstr(at, fields[index]);
+        at = at == NULL ? NULL : strstr(at, fields[index]);
         CU_ASSERT_PTR_NOT_NULL_FATAL(at);
     }
     rp_load_mail_close(mail);

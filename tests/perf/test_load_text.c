@@ -11,6 +11,7 @@
 #include "tests/tools/suite.h"
 #include "unstuff.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -38,7 +39,7 @@ static void check_tail(const struct rp_load_text *text, uint64_t len, uint8_t *b
 
 static void test_lines(void)
 {
-    const size_t lines = 17 * 20;
+    const size_t lines = (size_t)17 * 20;
     struct rp_load_text text = open_text(lines * RP_LOAD_TEXT_LINE);
     struct rp_span plain;
     struct rp_span stuffed;
@@ -91,7 +92,7 @@ static void test_periods(void)
     struct rp_load_text text = open_text(2 * period + 1000);
     CU_ASSERT_EQUAL(text.plain_len, 3 * period);
     uint8_t *buffer = malloc(2 * period + 3000);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(buffer);
+    assert(buffer != NULL);
     static const int64_t steps[] = {-1440, -720, -640, -80, -79, -2, 0, 2, 79, 80, 640, 720, 999};
     for (size_t index = 0; index < sizeof(steps) / sizeof(steps[0]); index++) {
         uint64_t step = (uint64_t)steps[index];
@@ -104,16 +105,12 @@ static void test_periods(void)
     rp_load_text_close(&text);
 }
 
-/* Octets of this process' pages: those of memfd are shared memory. */
+/* Octets that this process had in memory at most, so far; the kernel says it in KiB. */
 static uint64_t resident(void)
 {
-    FILE *file = fopen("/proc/self/statm", "r");
-    unsigned long long size = 0;
-    unsigned long long pages = 0;
-    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-    CU_ASSERT_EQUAL(fscanf(file, "%llu %llu", &size, &pages), 2);
-    (void)fclose(file); /* only read */
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    struct rusage usage = {0};
+    CU_ASSERT_EQUAL(getrusage(RUSAGE_SELF, &usage), 0);
+    return (uint64_t)usage.ru_maxrss * 1024;
 }
 
 static void test_memory(void)

@@ -298,7 +298,7 @@ static void test_damaged(void)
     /* An octet of the body of message 1. */
     uint8_t *segment = spool.lanes[0].lane.segment;
     uint8_t *place = memmem(segment, RP_SPOOL_SEGMENT_MIN, ".0000000000000001@", 18);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(place);
+    test_must(place != NULL, "memmem");
     place[16] = '2';
     char name[RP_FORMAT_FILE_NAME];
     rp_format_big_name(0, 9, name);
