@@ -95,8 +95,7 @@ bool rp_load_figures_is_shown(const struct rp_load_stats *stats, uint32_t sample
     for (unsigned phase = 0; phase < RP_LOAD_PHASE_COUNT; phase++) {
         for (unsigned code = 400; code < 600; code++) {
             if (stats->codes[phase][code] > 0) {
-                const char *shown =
-                    rp_load_figures_sample(stats, (enum rp_load_phase)phase, code);
+                const char *shown = rp_load_figures_sample(stats, (enum rp_load_phase)phase, code);
                 /* The same octets of the same sample: those that begin inside of it. */
                 if (shown != NULL && shown > text && shown < text + RP_LOAD_SAMPLE_LEN) {
                     return true;

@@ -73,7 +73,6 @@ struct rp_load_figures_quantile {
     const char *key_name; /* "p99_9": of JSON */
 };
 #define RP_LOAD_FIGURES_QUANTILES 4u
-extern const struct rp_load_figures_quantile
-    rp_load_figures_quantiles[RP_LOAD_FIGURES_QUANTILES];
+extern const struct rp_load_figures_quantile rp_load_figures_quantiles[RP_LOAD_FIGURES_QUANTILES];
 
 #endif

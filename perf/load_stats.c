@@ -128,8 +128,9 @@ static struct rp_load_interval *interval_at(struct rp_load_stats *stats, uint64_
 void rp_load_stats_begin(struct rp_load_stats *stats, uint64_t now_ns)
 {
     uint64_t *const counters[] = {
-        &stats->accepted, &stats->refused,           &stats->octets, &stats->connections,
-        &stats->started,  &stats->recipients_refused, &stats->late,   &stats->end_ns,
+        &stats->accepted,    &stats->refused, &stats->octets,
+        &stats->connections, &stats->started, &stats->recipients_refused,
+        &stats->late,        &stats->end_ns,  &stats->never_sent,
     };
     for (size_t index = 0; index < sizeof(counters) / sizeof(counters[0]); index++) {
         rp_counter_set(counters[index], 0);
@@ -292,6 +293,7 @@ void rp_load_stats_add(struct rp_load_stats *sum, const struct rp_load_stats *ot
     rp_counter_add(&sum->recipients_refused, rp_counter_get(&other->recipients_refused));
     rp_counter_add(&sum->started, rp_counter_get(&other->started));
     rp_counter_add(&sum->late, rp_counter_get(&other->late));
+    rp_counter_add(&sum->never_sent, rp_counter_get(&other->never_sent));
     for (unsigned error = 0; error < RP_LOAD_ERROR_COUNT; error++) {
         rp_counter_add(&sum->errors[error], rp_counter_get(&other->errors[error]));
     }

@@ -76,6 +76,7 @@ struct rp_load_stats {
     uint64_t recipients_refused;
     uint64_t started; /* messages begun */
     uint64_t late;    /* open loop: messages that began after their intended time by 1 ms+ */
+    uint64_t never_sent; /* open loop: arrivals that were due before its end, and never begun */
     uint64_t codes[RP_LOAD_PHASE_COUNT][RP_LOAD_CODES_MAX];
     struct rp_histogram latency[RP_LOAD_PHASE_COUNT]; /* ns */
     uint64_t begin_ns;                                /* of the timed part; CLOCK_MONOTONIC */

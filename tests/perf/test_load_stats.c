@@ -135,7 +135,7 @@ static void check_mixed(uint64_t *state, bool is_long_first)
     rp_load_stats_add(sum, parts[1]);
     CU_ASSERT_EQUAL(sum->accepted, 40000);
     CU_ASSERT_EQUAL(sum->interval_ns, 16 * RP_LOAD_INTERVAL_NS); /* 1.6 s * 4096 > 6000 s */
-    for (uint64_t index = 0; index < 6000 / 8; index++) { /* 8 s: five intervals */
+    for (uint64_t index = 0; index < 6000 / 8; index++) {        /* 8 s: five intervals */
         uint64_t want = 0;
         uint64_t got = 0;
         for (unsigned second = 0; second < 8; second++) {
@@ -276,14 +276,14 @@ static void test_concurrent(void)
 int main(int argc, char **argv)
 {
     static const struct suite_test tests[] = {
-        {"names",                       test_names          },
-        {"rows",                        test_rows           },
-        {"begin again",                 test_begin_again    },
-        {"fold",                        test_fold           },
-        {"intervals of other lengths",  test_mixed_intervals},
-        {"add",                         test_add            },
-        {"samples",                     test_samples        },
-        {"added while it is written",   test_concurrent     },
+        {"names",                      test_names          },
+        {"rows",                       test_rows           },
+        {"begin again",                test_begin_again    },
+        {"fold",                       test_fold           },
+        {"intervals of other lengths", test_mixed_intervals},
+        {"add",                        test_add            },
+        {"samples",                    test_samples        },
+        {"added while it is written",  test_concurrent     },
     };
     return SUITE_RUN("perf/load_stats", tests, argc, argv);
 }
