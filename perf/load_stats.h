@@ -50,10 +50,10 @@ enum rp_load_error {
 };
 const char *rp_load_error_name(enum rp_load_error error);
 
-#define RP_LOAD_CODES_MAX   1000u /* reply codes are three digits */
-#define RP_LOAD_SERIES_MAX  4096u /* intervals; when they are used up each becomes twice as long */
-#define RP_LOAD_SAMPLES_MAX 16u   /* texts kept of errors and refusals */
-#define RP_LOAD_SAMPLE_LEN  200u
+#define RP_LOAD_CODES_MAX     1000u /* reply codes are three digits */
+#define RP_LOAD_SERIES_MAX    4096u /* intervals; used up, each becomes twice as long */
+#define RP_LOAD_SAMPLES_MAX   16u   /* texts kept of errors and refusals */
+#define RP_LOAD_SAMPLE_LEN    200u
 /* Of a kind: texts that differ only by a number must not take the room of all others. */
 #define RP_LOAD_SAMPLES_ALIKE 3u
 #define RP_LOAD_INTERVAL_NS   UINT64_C(100000000) /* of the series, at first: 6.8 minutes fit */
@@ -74,8 +74,8 @@ struct rp_load_stats {
     uint64_t octets;      /* bodies of accepted messages, before dot-stuffing */
     uint64_t connections; /* that got their greeting */
     uint64_t recipients_refused;
-    uint64_t started; /* messages begun */
-    uint64_t late;    /* open loop: messages that began after their intended time by 1 ms+ */
+    uint64_t started;    /* messages begun */
+    uint64_t late;       /* open loop: messages that began after their intended time by 1 ms+ */
     uint64_t never_sent; /* open loop: arrivals that were due before its end, and never begun */
     uint64_t codes[RP_LOAD_PHASE_COUNT][RP_LOAD_CODES_MAX];
     struct rp_histogram latency[RP_LOAD_PHASE_COUNT]; /* ns */
