@@ -232,6 +232,7 @@ void rp_load_charts_histogram(const struct rp_load_report *report, struct rp_out
     rp_plot_fit(&plot.x, at_least_1(latency->min), at_least_1(latency->max));
     uint64_t most = fill_bins(latency, &plot.x, bins);
     rp_plot_fit(&plot.y, 0, (double)most / (double)latency->count * 100);
+    plot.y.high = fmin(plot.y.high, 100);
     rp_plot_open(&plot);
     put_bins(&plot, bins, latency->count);
     for (unsigned index = 0; index < RP_LOAD_FIGURES_QUANTILES; index++) {
@@ -239,7 +240,7 @@ void rp_load_charts_histogram(const struct rp_load_report *report, struct rp_out
         char time[RP_LOAD_FIGURES_TEXT_LEN + 1];
         double share = rp_load_figures_quantiles[index].share;
         double ns = at_least_1(rp_histogram_quantile(latency, share));
-        rp_load_figures_time(ns, time);
+        rp_load_figures_time_page(ns, time);
         (void)snprintf(text, sizeof(text), "%s %s", rp_load_figures_quantiles[index].name, time);
         rp_plot_mark(&plot, ns, index, text);
     }
@@ -277,14 +278,15 @@ static void add_interval(struct step *step, const struct rp_load_interval *inter
 static bool open_timeline(struct timeline *timeline, const struct rp_load_report *report)
 {
     const struct rp_load_stats *stats = report->stats;
-    uint32_t stride = (stats->series_count + TIME_STEPS - 1) / TIME_STEPS;
+    uint32_t count = rp_load_figures_intervals(report);
+    uint32_t stride = (count + TIME_STEPS - 1) / TIME_STEPS;
     double interval_s = (double)stats->interval_ns / NS_PER_SECOND;
     memset(timeline, 0, sizeof(*timeline));
-    for (uint32_t index = 0; index < stats->series_count; index++) {
+    for (uint32_t index = 0; index < count; index++) {
         double seconds = rp_load_figures_interval(report, index);
         bool is_first = index % stride == 0;
         /* What the end cut short by more than half gives no rate worth a step of its own. */
-        bool is_short = index + 1 == stats->series_count && seconds < interval_s * stride / 2;
+        bool is_short = index + 1 == count && seconds < interval_s * stride / 2;
         if (is_first && !(is_short && timeline->count > 0)) {
             timeline->steps[timeline->count++].begin_s = index * interval_s;
         }
@@ -323,8 +325,9 @@ static double series_value(const struct step *step, enum series series)
     double seconds = fmax(step->seconds, 1e-9);
     switch (series) {
     case SERIES_ACCEPTED: return accepted / seconds;
-    case SERIES_REFUSED: return (double)step->sum.refused / seconds;
-    case SERIES_ERRORS: return (double)step->sum.errors / seconds;
+    case SERIES_REFUSED: /* where there are none is no line */
+        return step->sum.refused > 0 ? (double)step->sum.refused / seconds : -1;
+    case SERIES_ERRORS: return step->sum.errors > 0 ? (double)step->sum.errors / seconds : -1;
     case SERIES_MEAN:
         return step->sum.accepted > 0 ? (double)step->sum.latency_sum_ns / accepted : -1;
     case SERIES_MAX: break;
@@ -370,6 +373,16 @@ static void put_series(struct rp_plot *plot,
     rp_plot_legend(plot, class_name, name);
 }
 
+/* Down to the axis: so a single interval with a few errors is seen too. */
+static void put_filled(struct rp_plot *plot,
+                       const struct timeline *timeline,
+                       enum series series,
+                       const char *name)
+{
+    rp_plot_area(plot, name, series_points(timeline, series), timeline->count + 1);
+    put_series(plot, timeline, series, name, name);
+}
+
 static void put_time_tips(struct rp_plot *plot, const struct timeline *timeline)
 {
     for (size_t index = 0; index < timeline->count; index++) {
@@ -411,13 +424,12 @@ void rp_load_charts_throughput(const struct rp_load_report *report, struct rp_ou
     double most = fmax(series_extreme(&timeline, SERIES_ACCEPTED, false), report->rate);
     rp_plot_fit(&plot.y, 0, fmax(most, fmax(refused, errors)));
     rp_plot_open(&plot);
-    rp_plot_area(&plot, "accepted", series_points(&timeline, SERIES_ACCEPTED), timeline.count + 1);
-    put_series(&plot, &timeline, SERIES_ACCEPTED, "accepted", "accepted");
+    put_filled(&plot, &timeline, SERIES_ACCEPTED, "accepted");
     if (refused > 0) {
-        put_series(&plot, &timeline, SERIES_REFUSED, "refused", "refused");
+        put_filled(&plot, &timeline, SERIES_REFUSED, "refused");
     }
     if (errors > 0) {
-        put_series(&plot, &timeline, SERIES_ERRORS, "errors", "errors");
+        put_filled(&plot, &timeline, SERIES_ERRORS, "errors");
     }
     if (report->rate > 0) {
         rp_plot_level(&plot, "asked", report->rate);

@@ -46,17 +46,27 @@ void rp_load_figures_init(struct rp_load_figures *figures, const struct rp_load_
     if (figures->has_server_cpu) {
         figures->server_us_per_message = ratio(report->server_cpu_s * 1e6, accepted);
     }
-    figures->interval_ns = stats->interval_ns;
-    figures->has_series = stats->series_count > 0 && stats->interval_ns > 0;
+}
+
+uint32_t rp_load_figures_intervals(const struct rp_load_report *report)
+{
+    const struct rp_load_stats *stats = report->stats;
+    if (stats->end_ns <= stats->begin_ns) {
+        return stats->series_count;
+    }
+    uint64_t covered = (stats->end_ns - stats->begin_ns - 1) / stats->interval_ns + 1;
+    covered = covered > stats->series_count ? covered : stats->series_count;
+    return covered < RP_LOAD_SERIES_MAX ? (uint32_t)covered : RP_LOAD_SERIES_MAX;
 }
 
 double rp_load_figures_interval(const struct rp_load_report *report, uint32_t index)
 {
     const struct rp_load_stats *stats = report->stats;
-    assert(index < stats->series_count);
+    uint32_t count = rp_load_figures_intervals(report);
+    assert(index < count);
     uint64_t begin_ns = stats->begin_ns + index * stats->interval_ns;
     uint64_t len_ns = stats->interval_ns;
-    if (stats->end_ns > begin_ns && stats->end_ns - begin_ns < len_ns) {
+    if (index + 1 == count && stats->end_ns > begin_ns) {
         len_ns = stats->end_ns - begin_ns;
     }
     return (double)len_ns / NS_PER_SECOND;
@@ -126,6 +136,15 @@ void rp_load_figures_time(double ns, char text_out[RP_LOAD_FIGURES_TEXT_LEN + 1]
         write_digits(ns / NS_PER_SECOND, "s", text_out);
     } else {
         write_digits(ns / 60e9, "min", text_out);
+    }
+}
+
+void rp_load_figures_time_page(double ns, char text_out[RP_LOAD_FIGURES_TEXT_LEN + 1])
+{
+    rp_load_figures_time(ns, text_out);
+    char *unit = strstr(text_out, "us");
+    if (unit != NULL) {
+        memcpy(unit, "µs", sizeof("µs")); /* one octet more: there is room */
     }
 }
 

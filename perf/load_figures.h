@@ -36,13 +36,15 @@ struct rp_load_figures {
     bool is_client_busy;   /* client_share >= RP_LOAD_FIGURES_BUSY */
     bool has_server_cpu;
     double server_us_per_message;
-    bool has_series;      /* an interval at least, of a length */
-    uint64_t interval_ns; /* of the series */
 };
 
 void rp_load_figures_init(struct rp_load_figures *figures, const struct rp_load_report *report);
 
-/* The whole run's share that one interval of the series covers, seconds: the last one is cut. */
+/* How many intervals of the series the run covers: where nothing happens at the end, more than
+ * were counted; those are all zeros. */
+uint32_t rp_load_figures_intervals(const struct rp_load_report *report);
+
+/* The length of one of them, seconds: the last one ends with the run. */
 double rp_load_figures_interval(const struct rp_load_report *report, uint32_t index);
 
 /* The first sample of a phase's replies of this code: "550 5.1.1 no such user"; NULL: none. */
@@ -56,6 +58,9 @@ bool rp_load_figures_is_shown(const struct rp_load_stats *stats, uint32_t sample
 /* Nanoseconds with three digits and a unit: "812 ns", "16.2 us", "1.62 ms", "73.1 s",
  * "12.5 min". ASCII, as not every terminal shows a Greek letter. */
 void rp_load_figures_time(double ns, char text_out[RP_LOAD_FIGURES_TEXT_LEN + 1]);
+
+/* The same with the unit's right letter: a page has one encoding. */
+void rp_load_figures_time_page(double ns, char text_out[RP_LOAD_FIGURES_TEXT_LEN + 1]);
 
 /* With a comma before each three digits: "32,900". */
 void rp_load_figures_count(uint64_t number, char text_out[RP_LOAD_FIGURES_TEXT_LEN + 1]);

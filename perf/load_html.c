@@ -37,7 +37,7 @@ static const char style[] =
     "p{margin:2px 0 12px;color:var(--soft)}p.alert{color:var(--red);font-weight:600}\n"
     "section{background:var(--card);border:1px solid var(--line);border-radius:10px;"
     "padding:18px 20px;margin-top:18px;overflow-x:auto}\n"
-    ".cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:10px;"
+    ".cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(165px,1fr));gap:10px;"
     "margin-top:18px}\n"
     ".card{background:var(--card);border:1px solid var(--line);border-radius:10px;"
     "padding:10px 14px}\n"
@@ -60,8 +60,8 @@ static const char style[] =
     ".curve.message{stroke:var(--blue);stroke-width:2.5}.bar.message{fill:var(--blue)}\n"
     ".curve.c1{stroke:var(--teal)}.curve.c2{stroke:var(--green)}.curve.c3{stroke:var(--violet)}\n"
     ".curve.c4{stroke:var(--orange)}.curve.accepted{stroke:var(--blue);stroke-width:2}\n"
-    ".area.accepted{fill:var(--fill)}.curve.refused{stroke:var(--orange)}\n"
-    ".curve.errors{stroke:var(--red)}.curve.largest{stroke:var(--pink)}\n"
+    ".area.accepted{fill:var(--fill)}.curve.refused{stroke:var(--orange)}.area.refused{fill:var(--orange)}\n"
+    ".curve.errors{stroke:var(--red)}.area.errors{fill:var(--red)}.curve.largest{stroke:var(--pink)}\n"
     ".curve.asked{stroke-dasharray:5 4}.mark{stroke:var(--orange);stroke-dasharray:3 3}\n"
     ".tip{fill:transparent}.tip:hover{fill:var(--fill)}\n"
     "svg.share{display:block;width:100%;min-width:120px;height:12px;border-radius:3px;"
@@ -89,15 +89,10 @@ static const char *number_text(double number)
     return text;
 }
 
-/* With the unit's right letter: a page has one encoding, unlike a terminal. */
 static const char *time_text(double ns)
 {
-    static char text[RP_LOAD_FIGURES_TEXT_LEN + 2];
-    rp_load_figures_time(ns, text);
-    char *unit = strstr(text, "us");
-    if (unit != NULL) {
-        memcpy(unit, "µs", sizeof("µs"));
-    }
+    static char text[RP_LOAD_FIGURES_TEXT_LEN + 1];
+    rp_load_figures_time_page(ns, text);
     return text;
 }
 
@@ -172,7 +167,7 @@ static void put_cards(struct rp_output *output,
     if (figures->has_server_cpu) {
         char text[2 * RP_LOAD_FIGURES_TEXT_LEN];
         (void)snprintf(text, sizeof(text), "%s µs", number_text(figures->server_us_per_message));
-        put_card(output, "", text, "server CPU a message");
+        put_card(output, "", text, "server CPU/message");
     }
     if (report->verify != NULL) {
         bool is_fine = rp_load_verify_is_fine(report->verify);

@@ -200,7 +200,8 @@ static void set_series(struct rp_json *json, const struct rp_load_report *report
 {
     const struct rp_load_stats *stats = report->stats;
     json_t *array = json_array();
-    for (uint32_t index = 0; index < stats->series_count; index++) {
+    uint32_t count = rp_load_figures_intervals(report);
+    for (uint32_t index = 0; index < count; index++) {
         const struct rp_load_interval *interval = &stats->series[index];
         double accepted = (double)interval->accepted;
         double sum_ns = (double)interval->latency_sum_ns;

@@ -37,7 +37,7 @@ void rp_plot_fit(struct rp_plot_axis *axis, double low, double high)
 {
     assert(axis->scale != RP_PLOT_TAIL);
     if (axis->scale == RP_PLOT_LINEAR) {
-        high = high > 0 ? high : 1;
+        high = high > 0 ? high * 1.04 : 1; /* the highest is to be seen below the frame */
         double step = round_up(high / LINEAR_STEPS);
         axis->low = 0;
         axis->high = ceil(high / step - 1e-9) * step;
@@ -89,7 +89,7 @@ double rp_plot_y(const struct rp_plot *plot, double value)
 static size_t linear_ticks(const struct rp_plot_axis *axis, double ticks_out[RP_PLOT_TICKS])
 {
     size_t count = 0;
-    double step = round_up((axis->high - axis->low) / LINEAR_STEPS / 1.5);
+    double step = round_up((axis->high - axis->low) / (LINEAR_STEPS + 1));
     double first = ceil(axis->low / step - 1e-9);
     while (count < RP_PLOT_TICKS && (first + (double)count) * step <= axis->high + step * 1e-6) {
         ticks_out[count] = (first + (double)count) * step;

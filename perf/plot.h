@@ -22,7 +22,7 @@
 #define RP_PLOT_WIDTH    960
 #define RP_PLOT_HEIGHT   300
 #define RP_PLOT_LEFT     84
-#define RP_PLOT_RIGHT    944
+#define RP_PLOT_RIGHT    920 /* half of a tick's text stands beyond */
 #define RP_PLOT_BOTTOM   250
 #define RP_PLOT_TOP      34 /* above it: the label of the y axis, and the legend */
 #define RP_PLOT_ROW_LEN  15 /* of rp_plot_mark's labels, which move the top down */
