@@ -81,6 +81,18 @@ static bool measure(struct rp_load_progress *progress,
     return true;
 }
 
+/* Before the first measurement the rate so far. */
+static double rate_now(const struct rp_load_progress *progress,
+                       const struct rp_load_stats *sum,
+                       uint64_t now_ns)
+{
+    uint64_t passed_ns = since(now_ns, sum->begin_ns);
+    if (progress->measured_ns > sum->begin_ns || passed_ns == 0) {
+        return progress->rate;
+    }
+    return (double)sum->accepted * (double)NS_PER_SECOND / (double)passed_ns;
+}
+
 /* FNV-1a. */
 static uint64_t hash_text(const char *text)
 {
@@ -201,7 +213,7 @@ static void write_pieces(struct line *line,
     } else {
         (void)snprintf(line->pieces[PIECE_SHARE], PIECE_LEN, "%3.0f %%", line->share * 100);
     }
-    rp_load_figures_number(progress->rate, number);
+    rp_load_figures_number(rate_now(progress, sum, now_ns), number);
     (void)snprintf(line->pieces[PIECE_RATE], PIECE_LEN, "%s/s", number);
     if (progress->p99_ns > 0) {
         rp_load_figures_time((double)progress->p99_ns, number);

@@ -215,6 +215,8 @@ static void test_line(void)
     struct terminal terminal;
     open_running(&terminal, "C");
     set_columns(&terminal, 120);
+    rp_load_progress_show(&progress, stats, LOAD_CASE_BEGIN + 500 * MS);
+    CU_ASSERT_PTR_NOT_NULL(strstr(terminal_read(&terminal), "  999 accepted  1,998/s  1 refused"));
     rp_load_progress_show(&progress, stats, LOAD_CASE_BEGIN + 1000 * MS);
     CU_ASSERT_STRING_EQUAL(terminal_read(&terminal),
                            "\r[########------------------------]  25 %  999 accepted  999/s  "
