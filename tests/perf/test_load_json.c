@@ -7,8 +7,8 @@
  */
 #include "load_case.h"
 #include "tests/tools/capture.h"
+#include "tools/json.h"
 
-#include <jansson.h>
 #include <limits.h>
 #include <sys/stat.h>
 
