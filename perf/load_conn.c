@@ -102,17 +102,18 @@ void rp_load_conn_drop(struct rp_load_conn *conn,
         return;
     }
     uint32_t count = conn->dialog.count;
-    crew->in_flight -= count;
-    conn->dialog.count = 0;
-    if (error != RP_LOAD_ERROR_COUNT) {
-        /* Also where it carried no message: then it is the connection's own. */
-        for (uint32_t index = 0; index < (count > 0 ? count : 1); index++) {
-            rp_load_stats_error(crew->stats, crew->now_ns, error);
-        }
-    }
-    if (count > 0) {
+    uint32_t counted = count == 0 ? 1 : 0; /* an error without a message is the connection's own */
+    for (uint32_t index = 0; index < count; index++) {
+        const struct rp_load_message *message = rp_load_dialog_in_flight(&conn->dialog, index);
+        counted += message->intended_ns >= crew->timed_ns ? 1 : 0;
         crew->ended_ns = crew->now_ns;
     }
+    while (error != RP_LOAD_ERROR_COUNT && counted > 0) {
+        rp_load_stats_error(crew->stats, crew->now_ns, error);
+        counted--;
+    }
+    crew->in_flight -= count;
+    conn->dialog.count = 0;
     begin_close(conn, crew);
 }
 
@@ -265,9 +266,9 @@ static bool begin_message(struct rp_load_conn *conn, struct rp_load_crew *crew)
     rp_load_mail_next(crew->mail, &crew->random, number, &message->mail);
     rp_load_dialog_begin(&conn->dialog, crew->now_ns);
     crew->in_flight++;
-    rp_counter_add(&crew->stats->started, 1);
-    if (intended_ns != 0 && crew->now_ns - intended_ns >= LATE_NS) {
-        rp_counter_add(&crew->stats->late, 1);
+    if (message->intended_ns >= crew->timed_ns) {
+        rp_counter_add(&crew->stats->started, 1);
+        rp_counter_add(&crew->stats->late, crew->now_ns - message->intended_ns >= LATE_NS ? 1 : 0);
     }
     return true;
 }
@@ -325,15 +326,19 @@ static void complete_send(struct rp_load_conn *conn, struct rp_load_crew *crew, 
 static void end_message(struct rp_load_crew *crew, const struct rp_load_outcome *outcome)
 {
     const struct rp_load_message *message = outcome->ended;
+    bool is_counted = message->intended_ns >= crew->timed_ns;
     crew->in_flight--;
     crew->ended_ns = crew->now_ns;
-    if (!outcome->is_accepted) {
+    if (is_counted && !outcome->is_accepted) {
         rp_load_stats_refused(crew->stats, crew->now_ns);
+    } else if (is_counted) {
+        rp_load_stats_accepted(crew->stats, crew->now_ns, crew->now_ns - message->intended_ns,
+                               message->mail.body_len);
+    }
+    if (!outcome->is_accepted) {
         return;
     }
-    uint64_t from_ns = message->intended_ns != 0 ? message->intended_ns : message->begun_ns;
-    rp_load_stats_accepted(crew->stats, crew->now_ns, crew->now_ns - from_ns,
-                           message->mail.body_len);
+    /* Also of a warm-up: in the spool it must be. */
     if (crew->acks != NULL && rp_load_acks_add(crew->acks, message->number) != 0) {
         crew->is_fatal = true;
         (void)snprintf(crew->reason, sizeof(crew->reason),
@@ -362,7 +367,8 @@ static void count_reply(struct rp_load_conn *conn,
                         const struct rp_load_reply_line *line)
 {
     struct rp_load_stats *stats = crew->stats;
-    if (outcome->phase == RP_LOAD_PHASE_COUNT) {
+    if (outcome->phase == RP_LOAD_PHASE_COUNT ||
+        (outcome->intended_ns != 0 && outcome->intended_ns < crew->timed_ns)) {
         return;
     }
     rp_load_stats_reply(stats, outcome->phase, line->code);

@@ -43,6 +43,7 @@ struct rp_load_crew {
     uint32_t first_index; /* of this crew's connections among those of all */
     uint64_t random;      /* for the sizes of messages */
     uint64_t now_ns;      /* set by the worker before each batch */
+    uint64_t timed_ns;    /* messages that were intended for an earlier time do not count */
 
     struct rp_load_fifo closed; /* to be opened again */
     struct rp_load_fifo idle;   /* ready, and nothing is due; may have closed since */

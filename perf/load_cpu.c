@@ -41,7 +41,7 @@ static int read_text(const char *path, char *text, size_t size)
 int rp_load_cpu_stat_us(const char *path, uint64_t *us_out)
 {
     static const char name[] = "usage_usec ";
-    char text[4096];
+    char text[2048];
     int err = read_text(path, text, sizeof(text));
     if (err != 0) {
         return err;

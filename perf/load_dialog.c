@@ -447,6 +447,13 @@ static void answer_message(struct rp_load_dialog *dialog,
     assert(message->step >= RP_LOAD_STEP_RSET); /* no message has another step */
 }
 
+const struct rp_load_message *rp_load_dialog_in_flight(const struct rp_load_dialog *dialog,
+                                                       uint32_t index)
+{
+    assert(index < dialog->count);
+    return &dialog->messages[(dialog->first + index) % dialog->script->options.depth];
+}
+
 bool rp_load_dialog_has_room(const struct rp_load_dialog *dialog)
 {
     const struct rp_load_script_options *options = &dialog->script->options;
@@ -459,8 +466,7 @@ bool rp_load_dialog_has_room(const struct rp_load_dialog *dialog)
         return true;
     }
     /* RFC 2920, 3.1: DATA ends a group; what follows it goes behind the body. */
-    uint32_t last = (dialog->first + dialog->count - 1) % options->depth;
-    return dialog->messages[last].step == RP_LOAD_STEP_END;
+    return rp_load_dialog_in_flight(dialog, dialog->count - 1)->step == RP_LOAD_STEP_END;
 }
 
 struct rp_load_message *rp_load_dialog_place(struct rp_load_dialog *dialog)
@@ -475,7 +481,7 @@ void rp_load_dialog_begin(struct rp_load_dialog *dialog, uint64_t now_ns)
 {
     const struct rp_load_script *script = dialog->script;
     struct rp_load_message *message = rp_load_dialog_place(dialog);
-    message->begun_ns = now_ns;
+    message->intended_ns = message->intended_ns != 0 ? message->intended_ns : now_ns;
     message->sent_ns = now_ns;
     message->rcpt_index = 0;
     message->taken_count = 0;
@@ -568,6 +574,7 @@ void rp_load_dialog_line(struct rp_load_dialog *dialog,
     if (!is_last) {
         outcome.phase = RP_LOAD_PHASE_COUNT;
     } else if (line->code == 421 && step != RP_LOAD_STEP_OVER) {
+        outcome.intended_ns = step >= RP_LOAD_STEP_RSET ? front(dialog)->intended_ns : 0;
         close_down(dialog, &outcome);
     } else if (verdict == ODD) {
         outcome.kind = RP_LOAD_OUTCOME_BROKEN;
@@ -579,6 +586,7 @@ void rp_load_dialog_line(struct rp_load_dialog *dialog,
     } else if (step < RP_LOAD_STEP_READY) {
         answer_entry(dialog, line->code, now_ns, &outcome);
     } else {
+        outcome.intended_ns = front(dialog)->intended_ns;
         answer_message(dialog, front(dialog), verdict == NO, now_ns, &outcome);
     }
     *outcome_out = outcome;

@@ -55,9 +55,8 @@ enum rp_load_step {
 /* A message in flight. The caller fills in the first three before rp_load_dialog_begin. */
 struct rp_load_message {
     uint64_t number;
-    uint64_t intended_ns; /* from when its latency counts; 0: from when it is begun */
+    uint64_t intended_ns; /* from when its latency counts; 0: from when it is begun, set then */
     struct rp_load_mail_message mail;
-    uint64_t begun_ns;
     uint64_t sent_ns;         /* when what the next reply answers was queued */
     uint32_t rcpt_index;      /* of the RCPT whose reply comes next */
     uint32_t taken_count;     /* recipients that were accepted at RCPT */
@@ -100,6 +99,7 @@ struct rp_load_outcome {
     enum rp_load_outcome_kind kind;
     enum rp_load_phase phase;      /* of the command that was answered; COUNT: RSET, nothing */
     uint64_t sent_ns;              /* when it was queued; 0: this reply is not timed */
+    uint64_t intended_ns;          /* of the message that it belongs to; 0: to none */
     bool is_refusal;               /* 4xx or 5xx */
     bool is_recipient_refused;     /* at RCPT of an accepted MAIL, or at LMTP's end of body */
     bool is_accepted;              /* of `ended` */
@@ -118,6 +118,10 @@ void rp_load_dialog_line(struct rp_load_dialog *dialog,
                          bool is_last,
                          uint64_t now_ns,
                          struct rp_load_outcome *outcome_out);
+
+/* A message in flight, the oldest first; index is below dialog->count. */
+const struct rp_load_message *rp_load_dialog_in_flight(const struct rp_load_dialog *dialog,
+                                                       uint32_t index);
 
 /* May a message be begun now? */
 bool rp_load_dialog_has_room(const struct rp_load_dialog *dialog);

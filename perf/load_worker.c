@@ -328,6 +328,7 @@ void rp_load_worker_run(struct rp_load_worker *worker, const struct rp_load_time
     pace.begin_ns = times->begin_ns;
     pace.stop_ns = times->stop_ns;
     worker->times = *times;
+    crew->timed_ns = times->begin_ns;
     crew->now_ns = rp_load_ring_now_ns();
     worker->check_ns = crew->now_ns;
     rp_load_pace_init(&worker->pace, &pace, worker->options.numbers);
