@@ -11,6 +11,9 @@
  * no envelope, no checks, no limits, no timers. With a log every octet of a body is appended to
  * one file, written in a circle, and one write with its sync serves all messages that came
  * meanwhile. Loopback only.
+ *
+ * Bugs: clients that send commands and never read the replies may, together, keep all receive
+ * buffers; then nobody else is served until they read or go.
  */
 #ifndef PERF_SINK_H
 #define PERF_SINK_H
@@ -27,13 +30,13 @@ enum rp_sink_commit {
 
 struct rp_sink_options {
     uint16_t port;     /* 0: any */
-    const char *log;   /* NULL: bodies are thrown away */
+    const char *log;   /* a file to make; NULL: bodies are thrown away */
     uint64_t log_size; /* octets; the file is written in full (zeros) before the start */
     enum rp_sink_commit commit;
     bool is_direct; /* O_DIRECT */
     uint32_t connections_max;
-    uint32_t buffer_size; /* octets of a receive buffer */
-    uint32_t buffer_count;
+    uint32_t buffer_size;  /* octets of a receive buffer */
+    uint32_t buffer_count; /* a power of two, at most 32768 */
 };
 extern const struct rp_sink_options rp_sink_options_default;
 
@@ -48,5 +51,14 @@ uint16_t rp_sink_port(const struct rp_sink *sink);
 int rp_sink_run(struct rp_sink *sink);    /* 0 after rp_sink_stop, or -errno */
 void rp_sink_stop(struct rp_sink *sink);  /* any thread, and signal handlers */
 void rp_sink_close(struct rp_sink *sink); /* NULL is fine */
+
+struct rp_sink_counts {
+    uint64_t connections;
+    uint64_t messages;
+    uint64_t octets;  /* of bodies, as they came: with dot-stuffing and the end of DATA */
+    uint64_t commits; /* groups of messages written to the log */
+};
+/* From the thread of rp_sink_run, or after it. */
+void rp_sink_get_counts(const struct rp_sink *sink, struct rp_sink_counts *counts_out);
 
 #endif

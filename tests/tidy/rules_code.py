@@ -160,7 +160,7 @@ def types(tree):
 def scripts(tree):
     """Python parses; shell scripts pass their shell's -n."""
     for file in tree:
-        if file.ext == ".py":
+        if file.ext == ".py" or (file.is_script() and "python" in file.lines[0]):
             try:
                 ast.parse(file.text, file.path)
             except SyntaxError as error:

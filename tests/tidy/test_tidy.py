@@ -34,6 +34,8 @@ CLEAN = {
     "tests/proto/test_dot.c": GPL + '#include "proto/dot_private.h"\n',
     "proto/dot_private.h": GPL,
     "tests/engine/test_conn.py": "# SPDX-License-Identifier: GPL-3.0-or-later\n",
+    "tests/engine/conn_tool": "#!/usr/bin/python3\n# SPDX-License-Identifier: GPL-3.0-or-later\n"
+                              "import os\nprint(os.getpid() if True else {})\n",
     "tests/README.md": "tests\n",
     "tests/proto/meson.build": "tests = ['dot', 'other']\n",
     "tests/engine/meson.build": "tests = files('test_conn.py')\n",
@@ -67,6 +69,7 @@ SINS = [
     ("symbols", "proto/dot.c", "void rp_dot_init", "void rp_dotted_init"),
     ("types", "proto/rp_dot.h", "struct rp_dot {", "struct rp_spot {"),
     ("scripts", "tests/engine/test_conn.py", "", "def f(:\n"),
+    ("scripts", "tests/engine/conn_tool", "", "def f(:\n"),
     ("includes", "proto/dot.c", "", '#include "engine/conn.h"\n'),
     ("includes", "proto/dot.c", "", "#include <unistd.h>\n"),
     ("includes", "engine/conn.c", "proto/rp_dot.h", "proto/dot_private.h"),

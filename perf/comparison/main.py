@@ -1,0 +1,463 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SMTP servers side by side on this machine: CPU, rate, latency, memory, and whether a message
+was on stable storage before its 250.
+
+ringpostd, the floors (the least that io_uring can do) and each peer that is there are started in
+the foreground, pinned to one core, and driven by ringpost-load on another one. All are up at once
+and take turns within a workload; each round starts them anew. Nothing is installed and nothing
+stays: peers that perf/peers/get has unpacked run in a mount namespace of their own.
+"""
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+
+import comparison.account as account
+import comparison.drive as drive
+import comparison.machine as machine
+import comparison.place as place
+import comparison.plot as plot
+import comparison.powercut as powercut
+import comparison.process as process
+import comparison.results as results_of
+import comparison.servers as servers_of
+import comparison.tables as tables
+import comparison.workload as workload_of
+
+EXIT_FINE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+PROGRAM = "compare"
+FREE_MIN = 0.25   # of the file system: with less than that the servers are started anew
+GIVE_UP_AFTER = 2  # turns of a server with a workload that brought no figure
+
+
+def tell(text):
+    print(f"{PROGRAM}: {text}", file=sys.stderr, flush=True)
+
+
+class Stop(Exception):
+    """SIGINT or SIGTERM: clean up, write what there is, and end."""
+
+
+# ---- arguments ----
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        tell(f"{message}; {PROGRAM} --help lists the options")
+        sys.exit(EXIT_USAGE)
+
+
+def seconds(text):
+    value = float(text)
+    if not 0 <= value <= 3600:
+        raise ValueError
+    return value
+
+
+def positive(text):
+    value = int(text)
+    if not 1 <= value <= 1000:
+        raise ValueError
+    return value
+
+
+def make_parser():
+    parser = Parser(prog=PROGRAM, description=__doc__,
+                    formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    add = parser.add_argument
+    add("--build", metavar="DIR", default=os.path.join(servers_of.ROOT, "build"),
+        help="Meson's build directory (build)")
+    add("--sizes", metavar="LIST", default="1k,10k,100k,1m", help="of messages (1k,10k,100k,1m)")
+    add("--connections", metavar="LIST", default="1,100,1000", help="at once (1,100,1000)")
+    add("--modes", metavar="LIST", default="plain,pipelined", help="(plain,pipelined)")
+    add("--peers", metavar="LIST", default="all", help="names as --list prints them; all; none")
+    add("--server", metavar="NAME=COMMAND", action="append", default=[],
+        help="one more server in the foreground; {port}, {dir}, {build} in COMMAND are filled in")
+    add("--rounds", metavar="N", type=positive, default=5, help="(5)")
+    add("--duration", metavar="S", type=seconds, default=1.0, help="timed seconds of a turn (1)")
+    add("--warmup", metavar="S", type=seconds, default=0.2, help="seconds before them (0.2)")
+    add("--out", metavar="DIR", default="compare-result",
+        help="gets result.md, result.json, result.png, result.svg (compare-result)")
+    add("--filesystem", choices=("ext4", "here"), default="ext4",
+        help="ext4: one of its own on a loop device where that can be; here: that of --work")
+    add("--image-size", metavar="SIZE", default="12gb", help="of that ext4 (12gb)")
+    add("--warm-memory", metavar="SIZE", default="1gb",
+        help="touched before each turn of a server that keeps messages (1gb); 0: none")
+    add("--work", metavar="DIR", help="for images and directories, on a real disk (the build's)")
+    add("--packages", metavar="DIR", help="what perf/peers/get has unpacked (BUILD/peers)")
+    add("--load", metavar="PROGRAM", help="the load generator (BUILD/perf/ringpost-load)")
+    add("--cores", metavar="SERVER,LOAD", help="CPUs they are pinned to (the first two)")
+    add("--no-power-cut", action="store_true", help="do not measure what is kept when power fails")
+    add("--list", action="store_true", help="print the servers, and which are there, and exit")
+    return parser
+
+
+def parse_cores(text):
+    usable = sorted(os.sched_getaffinity(0))
+    if text is None:
+        return usable[0], usable[1 if len(usable) > 1 else 0]
+    parts = text.split(",")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) in usable for part in parts):
+        raise ValueError(f"--cores {text}: give two of the CPUs {','.join(map(str, usable))}")
+    return int(parts[0]), int(parts[1])
+
+
+def refine(options):
+    """Texts become values; ValueError with what would be right."""
+    options.build = os.path.abspath(options.build)
+    options.work = os.path.abspath(options.work or options.build)
+    options.packages = os.path.abspath(options.packages or os.path.join(options.build, "peers"))
+    options.load = options.load or os.path.join(options.build, "perf", "ringpost-load")
+    options.out = os.path.abspath(options.out)
+    options.server_core, options.load_core = parse_cores(options.cores)
+    options.chosen = servers_of.choose(options.peers)
+    options.chosen += [servers_of.given(text) for text in options.server]
+    names = [server.name for server in options.chosen]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"there are two servers {name!r}")
+    lists = {}
+    for name, parse in (("modes", workload_of.parse_mode), ("sizes", workload_of.parse_size),
+                        ("connections", workload_of.parse_count)):
+        try:
+            lists[name] = workload_of.parse_list(getattr(options, name), parse)
+        except ValueError as error:
+            raise ValueError(f"--{name}: {error}") from None
+    options.workloads, options.left_out = workload_of.make(**lists)
+    for name, target in (("image-size", "image_octets"), ("warm-memory", "warm_octets")):
+        text = getattr(options, name.replace("-", "_"))
+        try:
+            setattr(options, target, 0 if text == "0" else workload_of.parse_size(text))
+        except ValueError as error:
+            raise ValueError(f"--{name}: {error}") from None
+    if options.duration == 0:
+        raise ValueError("--duration 0: nothing would be measured")
+    return options
+
+
+# ---- what is there ----
+
+def sort_out(options):
+    """(servers that can run, rows about the others)"""
+    there, skipped = [], []
+    for server in options.chosen:
+        why = servers_of.why_not(server, options.build, options.packages)
+        if why is None:
+            there.append(server)
+        else:
+            skipped.append({"name": server.name, "why": why,
+                            "how": servers_of.how_to_get(server)})
+    return there, skipped
+
+
+def print_list(options):
+    rows = []
+    for server in options.chosen:
+        why = servers_of.why_not(server, options.build, options.packages)
+        rows.append((server.name, server.title,
+                     "there" if why is None else f"{why}; {servers_of.how_to_get(server)}"))
+    print("\n".join(tables.left_table(("name", "what it is", "is it there?"), rows)))
+
+
+def make_place(options):
+    """Where the servers' directories go, and a note when it is not what was asked for."""
+    if options.filesystem == "here":
+        return place.Here(options.work), None
+    why = place.why_not_loop()
+    if why is None:
+        size = min(options.image_octets, place.free(options.work) * 2 // 3)
+        tell(f"writing {size >> 20} MiB in full for an ext4 of its own")
+        try:
+            return place.Loop(options.work, size), None
+        except place.Trouble as trouble:
+            why = str(trouble)
+    note = (f"No ext4 of its own ({why}): the servers' directories are on "
+            f"{place.kind_of(options.work)}, and commits cost what they cost there.")
+    tell(note)
+    return place.Here(options.work), note
+
+
+# ---- rounds ----
+
+class Progress:
+    """What runs, and how long the rest takes by what the turns took so far."""
+
+    def __init__(self, total):
+        self.total = total
+        self.done = 0
+        self.passed_s = 0.0
+        self.start_s = None
+
+    def begin_turn(self):
+        self.start_s = time.monotonic()
+
+    def end_turn(self, text):
+        self.done += 1
+        self.passed_s += time.monotonic() - self.start_s
+        left_s = round(max(self.total - self.done, 0) * self.passed_s / self.done)
+        left = f"{left_s // 60} min {left_s % 60} s" if left_s >= 60 else f"{left_s} s"
+        tell(f"[{self.done}/{self.total}, {left} left] {text}")
+
+
+def describe(run):
+    if "failure" in run:
+        return f"FAILED: {run['failure']}"
+    if not run.get("accepted"):
+        return "FAILED: nothing was accepted"
+    text = (f"{tables.number(run['cpu_us'])} µs/message, "
+            f"{tables.number(run['messages_per_s'])}/s, "
+            f"p99 {tables.milliseconds(run['p99_us'])} ms")
+    if run["errors"] or run["refused"]:
+        text += f"; refused {run['refused']}, errors {run['errors']}"
+    return text
+
+
+class Bench:
+    """The rounds. What was measured is in `results`, also when it is cut short."""
+
+    def __init__(self, options, there, skipped, where, cgroup):
+        self.options, self.where, self.cgroup = options, where, cgroup
+        self.there, self.skipped = list(there), skipped
+        self.results = results_of.Results([server.name for server in there], options.workloads)
+        self.results.keeps = {server.name: server.keeps for server in there}
+        self.progress = Progress(options.rounds * len(options.workloads) * len(there))
+        self.up = []
+        self.unable = set()  # (server, mode) that EHLO does not offer
+        self.failed = {}     # (server, workload): turns without a figure
+
+    def drop(self, server, why):
+        """A server that cannot go on: named like one that is not there."""
+        tell(f"{server.name}: {why}")
+        self.there.remove(server)
+        self.skipped.append({"name": server.name, "why": why, "how": "see its output above"})
+
+    def start(self, server):
+        running = process.Process(server, self.options)
+        self.up.append(running)  # before it is up: an interruption must find it
+        try:
+            running.start(self.where.path, self.cgroup)
+        except (process.Trouble, OSError) as trouble:
+            self.up.remove(running)
+            self.drop(server, f"did not start: {trouble}")
+
+    def start_all(self):
+        for server in list(self.there):
+            self.start(server)
+
+    def stop_all(self):
+        while self.up:
+            self.up[-1].stop()
+            self.up.pop()
+        os.sync()
+
+    def is_skipped(self, running, index):
+        name, mode = running.server.name, self.options.workloads[index].mode
+        if mode == "pipelined" and "PIPELINING" not in running.offers:
+            if (name, mode) not in self.unable:
+                tell(f"{name}: EHLO does not offer PIPELINING, so it is not asked for that")
+            self.unable.add((name, mode))
+            return True
+        return self.failed.get((name, index), 0) >= GIVE_UP_AFTER
+
+    def make_room(self):
+        """Queues grow; before the disk is full all servers are started anew."""
+        status = os.statvfs(self.where.path)
+        if status.f_bavail < FREE_MIN * status.f_blocks and isinstance(self.where, place.Loop):
+            tell("the file system fills up: starting the servers anew")
+            self.stop_all()
+            self.start_all()
+
+    def take_turn(self, running, index, round_number):
+        name, workload = running.server.name, self.options.workloads[index]
+        if self.is_skipped(running, index):
+            self.progress.total -= 1
+            return
+        self.progress.begin_turn()
+        if running.server.keeps:
+            place.touch_memory(self.options.warm_octets)
+        run = drive.turn(self.options, running, workload, wants_memory=round_number == 0)
+        self.results.add(name, index, round_number, run)
+        if not run.get("accepted"):
+            self.failed[name, index] = self.failed.get((name, index), 0) + 1
+        os.sync()  # nobody's dirty pages are written in another one's turn
+        self.progress.end_turn(f"round {round_number + 1}, {workload.mode} {workload.name}, "
+                               f"{name}: {describe(run)}")
+
+    def run_round(self, round_number):
+        try:
+            self.start_all()
+            for index in range(len(self.options.workloads)):
+                self.make_room()
+                first = (round_number + index) % max(len(self.up), 1)
+                for running in self.up[first:] + self.up[:first]:
+                    if running.is_alive():
+                        self.take_turn(running, index, round_number)
+                    elif running.server in self.there:
+                        self.drop(running.server, f"ended in the middle: {running.said()}")
+        finally:
+            self.stop_all()
+
+    def cut_power(self):
+        """Whether each server's messages are kept, before anything is timed."""
+        for server in list(self.there):
+            try:
+                self.results.durable[server.name] = powercut.check(server, self.options,
+                                                                   self.cgroup)
+            except (process.Trouble, place.Trouble, OSError) as trouble:
+                tell(f"{server.name}: power cut not measured: {trouble}")
+                continue
+            tell(f"{server.name}: on stable storage before the 250? "
+                 f"{powercut.explain(self.results.durable[server.name])}")
+
+
+# ---- results ----
+
+def notes_of(options, note, cgroup):
+    notes = [note] if note else []
+    why = "--no-power-cut" if options.no_power_cut else powercut.why_not()
+    if why is None:
+        notes.append(
+            f"Stable storage is measured: {powercut.MESSAGES} messages, one by one, on an ext4 of "
+            "their own; its device is copied as it is right after the last 250, mounted, and "
+            "searched for them. Flushed: the device was told to flush its cache before the 250.")
+    else:
+        notes.append(f"Whether messages are on stable storage before the 250 was not measured "
+                     f"({why}); the ratios go by what each server says of itself.")
+    if cgroup is None:
+        notes.append("No cgroup v2 can be made here: CPU is that of the process tree in /proc, "
+                     "connections and warm-up included.")
+    if options.server_core == options.load_core:
+        notes.append("Server and load share one CPU: only CPU per message means something.")
+    return notes + [f"Beware: {line}."
+                    for line in machine.complaints(machine.build_options(options.build))]
+
+
+def write_all(bench, options, about):
+    """result.md, result.json and the plots; the Markdown, for the terminal."""
+    os.makedirs(options.out, exist_ok=True)
+    servers = [server for server in options.chosen if server.name in bench.results.names]
+    stem = os.path.join(options.out, "result")
+    title = f"{about['facts']['date']}, commit {about['facts']['commit']}"
+    plots = plot.write(bench.results, servers, title, stem)
+    if not plots:
+        about["notes"].append(plot.MISSING[0].upper() + plot.MISSING[1:] + ".")
+    text = tables.markdown(bench.results, servers, about)
+    with open(stem + ".md", "w", encoding="utf-8") as file:
+        file.write(text)
+    with open(stem + ".json", "w", encoding="utf-8") as file:
+        json.dump(as_object(bench, options, about, servers), file, indent=1)
+        file.write("\n")
+    return text, [stem + ".md", stem + ".json"] + plots
+
+
+def as_object(bench, options, about, servers):
+    results = bench.results
+    return {
+        **about,
+        "servers": [{"name": server.name, "what": server.title, "kind": server.kind,
+                     "command": " ".join(server.command),
+                     "stable_storage": results.durable.get(server.name),
+                     "is_durable": results.is_durable(server.name),
+                     "measured_by": results.bases(server.name)} for server in servers],
+        "workloads": [{"mode": workload.mode, "size": workload.size,
+                       "connections": workload.connections} for workload in options.workloads],
+        "medians": [{"server": server.name, "workload": index,
+                     **{key: results.value(server.name, index, key)
+                        for key in ("cpu_us", "messages_per_s", "p50_us", "p99_us")},
+                     "ratios": {base: results.ratio(server.name, base, index)
+                                for base in results.bases(server.name)}}
+                    for server in servers for index in range(len(options.workloads))
+                    if results.value(server.name, index, "cpu_us") is not None],
+        "runs": results.runs,
+    }
+
+
+def measure(options, there, skipped):
+    """The exit status. Whatever happens, nothing stays behind, and what is known is written."""
+    cgroup = account.find_cgroup()
+    with contextlib.ExitStack() as stack:
+        where, note = make_place(options)
+        stack.callback(where.close)
+        bench = Bench(options, there, skipped, where, cgroup)
+        about = {
+            "facts": machine.facts(options, where, "cgroup v2" if cgroup else "/proc"),
+            "versions": {server.name: machine.version(server, options) for server in there},
+            "skipped": skipped, "rounds": options.rounds, "duration_s": options.duration,
+            "left_out": [f"{workload.mode} {workload.name}" for workload in options.left_out],
+            "notes": notes_of(options, note, cgroup),
+        }
+        is_whole = False
+        try:
+            if not options.no_power_cut and powercut.why_not() is None:
+                bench.cut_power()
+            for round_number in range(options.rounds):
+                bench.run_round(round_number)
+            is_whole = True
+        except Stop:
+            tell("interrupted: cleaning up")
+            about["notes"].append("Interrupted: not all rounds are in these figures.")
+        hush()  # from here on it only cleans up and writes
+    if not any(run.get("accepted") for run in bench.results.runs):
+        tell("nothing was measured")
+        return EXIT_FAILED
+    text, names = write_all(bench, options, about)
+    print(text)
+    tell("written: " + ", ".join(os.path.relpath(name) for name in names))
+    ours = {server.name for server in there if server.kind != servers_of.PEER}
+    return EXIT_FINE if is_whole and not ours & {row["name"] for row in skipped} else EXIT_FAILED
+
+
+def check_programs(options):
+    """None, or one line about what is missing."""
+    if not os.path.isdir(options.build):
+        return f"{options.build}: no such directory; meson setup build && ninja -C build"
+    if not os.access(options.load, os.X_OK):
+        return f"{options.load}: no such program; ninja -C {os.path.relpath(options.build)}"
+    if not os.path.isdir(options.work):
+        return f"{options.work}: no such directory; --work names one on a real disk"
+    return None
+
+
+def hush():
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def stop(*_):
+    hush()  # a second one must not cut the cleaning short
+    raise Stop
+
+
+def main():
+    parser = make_parser()
+    options = parser.parse_args()
+    try:
+        refine(options)
+    except ValueError as error:
+        parser.error(str(error))
+    if options.list:
+        print_list(options)
+        return EXIT_FINE
+    trouble = check_programs(options)
+    if trouble:
+        tell(trouble)
+        return EXIT_FAILED
+    if not options.workloads:
+        parser.error("no workload is left: all have more than 256 MiB in flight")
+    there, skipped = sort_out(options)
+    for row in skipped:
+        tell(f"{row['name']} is left out: {row['why']}; {row['how']}")
+    if not there:
+        tell("no server is there")
+        return EXIT_FAILED
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    try:
+        return measure(options, there, skipped)
+    except place.Trouble as error:
+        tell(str(error))
+    except Stop:
+        tell("interrupted before anything was measured")
+    return EXIT_FAILED
