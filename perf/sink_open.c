@@ -15,7 +15,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define RING_ENTRIES 4096u
+/* Small, because it counts against RLIMIT_MEMLOCK; a round with more is submitted in parts. */
+#define RING_ENTRIES 1024u
 #define BACKLOG      4096
 
 const struct rp_sink_options rp_sink_options_default = {
@@ -60,13 +61,19 @@ static int open_ring(struct rp_sink *sink, char *error, size_t error_len)
     struct io_uring_params params = {
         .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED |
                  IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
-        .cq_entries = 8 * RING_ENTRIES,
+        .cq_entries = 16 * RING_ENTRIES,
     };
     int err = io_uring_queue_init_params(RING_ENTRIES, &sink->ring, &params);
     if (err == -EINVAL) {
         (void)snprintf(error, error_len,
                        "this kernel's io_uring is too old: Linux 6.1 or newer is needed");
         return -EOPNOTSUPP;
+    }
+    if (err == -ENOMEM) {
+        (void)snprintf(error, error_len,
+                       "not enough locked memory for io_uring: raise ulimit -l, or wait for rings "
+                       "of programs that have just ended");
+        return err;
     }
     if (err < 0) {
         return fail(error, error_len,

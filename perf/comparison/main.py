@@ -83,6 +83,7 @@ def make_parser():
     add("--filesystem", choices=("ext4", "here"), default="ext4",
         help="ext4: one of its own on a loop device where that can be; here: that of --work")
     add("--image-size", metavar="SIZE", default="12gb", help="of that ext4 (12gb)")
+    add("--log-size", metavar="SIZE", default="1gb", help="of the floors' logs (1gb)")
     add("--warm-memory", metavar="SIZE", default="1gb",
         help="touched before each turn of a server that keeps messages (1gb); 0: none")
     add("--work", metavar="DIR", help="for images and directories, on a real disk (the build's)")
@@ -126,12 +127,14 @@ def refine(options):
         except ValueError as error:
             raise ValueError(f"--{name}: {error}") from None
     options.workloads, options.left_out = workload_of.make(**lists)
-    for name, target in (("image-size", "image_octets"), ("warm-memory", "warm_octets")):
+    for name, target in (("image-size", "image_octets"), ("warm-memory", "warm_octets"),
+                         ("log-size", "log_octets")):
         text = getattr(options, name.replace("-", "_"))
         try:
             setattr(options, target, 0 if text == "0" else workload_of.parse_size(text))
         except ValueError as error:
             raise ValueError(f"--{name}: {error}") from None
+    options.log_size = str(options.log_octets)
     if options.duration == 0:
         raise ValueError("--duration 0: nothing would be measured")
     return options
@@ -237,7 +240,7 @@ class Bench:
         running = process.Process(server, self.options)
         self.up.append(running)  # before it is up: an interruption must find it
         try:
-            running.start(self.where.path, self.cgroup)
+            running.start(self.where.path, self.cgroup, self.options.log_size)
         except (process.Trouble, OSError) as trouble:
             self.up.remove(running)
             self.drop(server, f"did not start: {trouble}")
@@ -286,6 +289,8 @@ class Bench:
                                f"{name}: {describe(run)}")
 
     def run_round(self, round_number):
+        tell(f"round {round_number + 1} of {self.options.rounds}: starting "
+             f"{len(self.there)} servers")
         try:
             self.start_all()
             for index in range(len(self.options.workloads)):

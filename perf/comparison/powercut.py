@@ -23,6 +23,7 @@ import comparison.process as process
 
 MESSAGES = 20
 IMAGE_SIZE = 2 << 30  # with holes: only what is written takes space
+LOG_SIZE = "64mb"  # of the floors
 # No commit of the journal by the clock: it would take along what the server did not sync.
 OPTIONS = ",commit=600"
 
@@ -88,11 +89,13 @@ def send(port, texts, count_flushes):
 
 def find_in(path, texts):
     """Those of the texts that stand in a file."""
+    if not os.path.isfile(path) or os.path.islink(path):
+        return set()  # a FIFO would wait for somebody who writes
     try:
         with open(path, "rb") as file, \
                 mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as octets:
             return {text for text in texts if octets.find(text) >= 0}
-    except (OSError, ValueError):  # empty, or no plain file
+    except (OSError, ValueError):  # unreadable, or empty
         return set()
 
 
@@ -157,8 +160,8 @@ def check(server, options, cgroup):
         stack.callback(disk.close)
         stack.callback(lambda: os.path.exists(copy) and os.unlink(copy))
         running = process.Process(server, options)
-        running.start(disk.path, cgroup, is_check=True)
         stack.callback(running.stop)
+        running.start(disk.path, cgroup, LOG_SIZE)
         flushed = send(running.port, texts, disk.flushes)
         copy_image(disk.image, copy)
         running.stop()

@@ -58,23 +58,23 @@ class Process:
         self.popen = self.account = self.folder = self.log = self.port = None
         self.offers = set()
 
-    def command(self, command):
-        filled = servers.fill(command, build=self.options.build, port=self.port, dir=self.folder)
+    def command(self, log_size):
+        filled = servers.fill(self.server.command, build=self.options.build, port=self.port,
+                              dir=self.folder, log_size=log_size)
         return self.account.enter(["taskset", "-c", str(self.options.server_core), *filled])
 
-    def start(self, place, cgroup, is_check=False):
+    def start(self, place, cgroup, log_size):
         """Raises Trouble, and has cleaned up, where it does not serve."""
         self.port = free_port()
         self.folder = tempfile.mkdtemp(prefix=f"{self.server.name}-", dir=place)
         os.chmod(self.folder, 0o755)
         try:
             self.account = account.make(cgroup, self.server.name)
-            command = self.server.check_command if is_check else ()
             environment = dict(os.environ, RINGPOST_PEERS=self.options.packages)
             with open(os.path.join(self.folder, "output"), "wb") as self.log:
                 self.popen = subprocess.Popen(
-                    self.command(command or self.server.command), stdin=subprocess.DEVNULL,
-                    stdout=self.log, stderr=self.log, start_new_session=True, env=environment)
+                    self.command(log_size), stdin=subprocess.DEVNULL, stdout=self.log,
+                    stderr=self.log, start_new_session=True, env=environment)
             self.account.started(self.popen)
             self.wait_greeting()
         except BaseException:

@@ -13,7 +13,7 @@ OURS, FLOOR, PEER, GIVEN = "ours", "floor", "peer", "given"
 
 @dataclasses.dataclass(frozen=True)
 class Server:
-    """One row. The command's {build}, {port} and {dir} are filled in at the start."""
+    """One row. The command's {build}, {port}, {dir}, {log_size} are filled in at the start."""
     name: str
     title: str
     command: tuple
@@ -22,7 +22,6 @@ class Server:
     files: tuple = ()  # each of them in the packages' directory or on the system
     programs: tuple = ()
     needs_root: bool = False
-    check_command: tuple = ()  # for the power cut, where a small one is needed
 
 
 def peer(name, title, keeps, files, **more):
@@ -33,11 +32,8 @@ def peer(name, title, keeps, files, **more):
 
 
 def floor(name, title, *options):
-    program = ("{build}/perf/floor", "{port}")
-    log = ("--log", "{dir}/log", *options) if options else ()
-    small = ("--log-size", "64mb") if options else ()
-    return Server(name, title, program + log, FLOOR, bool(options), check_command=program + log +
-                  small)
+    log = ("--log", "{dir}/log", "--log-size", "{log_size}", *options) if options else ()
+    return Server(name, title, ("{build}/perf/floor", "{port}", *log), FLOOR, bool(options))
 
 
 SERVERS = (
