@@ -58,11 +58,11 @@ static void put_as(uint32_t lane_number, const struct body *body, uint64_t big_i
         rp_format_big_name(lane_number, big_id, name);
         test_write_file(spool.big_fd, name, octets, body->len);
         end = rp_spool_item_put(end, RP_SPOOL_TAG_BIG_ID, &big_id, sizeof(big_id));
-        struct rp_spool_hash hash;
-        rp_spool_hash_init(&hash, rp_spool_seed(spool.identity, lane_number, 0));
-        rp_spool_hash_add(&hash, octets, body->len);
-        message.body_hash = rp_spool_hash_get(&hash);
     }
+    struct rp_spool_hash hash;
+    rp_spool_hash_init(&hash);
+    rp_spool_hash_add(&hash, octets, body->len);
+    message.body_hash = rp_spool_hash_get(&hash);
     struct iovec head_iov = {.iov_base = head, .iov_len = (size_t)(end - head)};
     struct iovec body_iov = {.iov_base = octets, .iov_len = body->len};
     message.head = &head_iov;
