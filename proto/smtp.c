@@ -300,18 +300,17 @@ static bool split_line(struct rp_span line, struct rp_smtp_command *command)
 
 /* The reply to a command line, or NULL where its event is to be handed out. */
 static const struct rp_reply *run_line(struct rp_smtp *smtp,
-                                       struct rp_span line,
+                                       struct rp_smtp_line line,
                                        struct rp_smtp_command *command)
 {
     static const struct rp_reply control = {500, "5.5.2", "Error: control character in command"};
     static const struct rp_reply no_verb = {500, "5.5.2", "Error: bad syntax"};
     static const struct rp_reply not_ascii = {500, "5.5.2", "Error: non-ASCII octet in command"};
 
-    const enum rp_smtp_line_octets octets = rp_smtp_line_classify(line);
-    if (octets == RP_SMTP_LINE_CONTROL) {
+    if (line.octets == RP_SMTP_LINE_CONTROL) {
         return &control;
     }
-    if (!split_line(line, command)) {
+    if (!split_line(line.text, command)) {
         return &no_verb;
     }
     const struct rp_reply *refusal = count_call(smtp, command);
@@ -320,7 +319,7 @@ static const struct rp_reply *run_line(struct rp_smtp *smtp,
     }
 
     const struct rp_smtp_verb_row *row = rp_smtp_verb_get(command->verb);
-    if (octets == RP_SMTP_LINE_8BIT && !row->takes_utf8) {
+    if (line.octets == RP_SMTP_LINE_8BIT && !row->takes_utf8) {
         return &not_ascii;
     }
     const struct rp_smtp_rule *rule = rp_smtp_rules_get(smtp->state, command->verb);
@@ -346,7 +345,7 @@ static void delay_helo(struct rp_smtp *smtp)
 }
 
 static bool read_command(struct rp_smtp *smtp,
-                         struct rp_span line,
+                         struct rp_smtp_line line,
                          struct rp_reply_out *out,
                          enum rp_smtp_event *event_out)
 {
@@ -378,7 +377,7 @@ static bool read_line(struct rp_smtp *smtp,
                                          "Error: bare CR or LF, command lines end in CRLF"};
     static const struct rp_reply too_long = {500, "5.5.2", "Command line too long"};
 
-    struct rp_span line;
+    struct rp_smtp_line line;
     switch (rp_smtp_line_next(smtp, in, &line)) {
     case RP_SMTP_LINE_MORE: return false;
     case RP_SMTP_LINE_WHOLE: smtp->line_count++; return read_command(smtp, line, out, event_out);

@@ -32,22 +32,31 @@ enum rp_smtp_line_step {
     RP_SMTP_LINE_SKIPPED, /* the end of a line that was reported as faulty */
 };
 
-/*
- * Go on to the next step and take what was read off the front of *in. *line_out,
- * written with RP_SMTP_LINE_WHOLE only, points into the input or into smtp->line and
- * is good until the next call.
- */
-enum rp_smtp_line_step rp_smtp_line_next(struct rp_smtp *smtp,
-                                         struct rp_span *in,
-                                         struct rp_span *line_out);
-
+/* The worst that is in a line. */
 enum rp_smtp_line_octets {
     RP_SMTP_LINE_ASCII,   /* printable ASCII and spaces only */
     RP_SMTP_LINE_8BIT,    /* and octets from 128 on */
     RP_SMTP_LINE_CONTROL, /* a control octet (0 to 31, 127), whatever else */
 };
 
-/* The worst that is in a line. */
+struct rp_smtp_line {
+    struct rp_span text; /* without CRLF; in the input or in smtp->line */
+    enum rp_smtp_line_octets octets;
+};
+
+/*
+ * Go on to the next step and take what was read off the front of *in. *line_out is
+ * written with RP_SMTP_LINE_WHOLE only and is good until the next call.
+ */
+enum rp_smtp_line_step rp_smtp_line_next(struct rp_smtp *smtp,
+                                         struct rp_span *in,
+                                         struct rp_smtp_line *line_out);
+
+/* For tests: the same without the way for ordinary lines, which looks at sixteen octets a step. */
+enum rp_smtp_line_step rp_smtp_line_next_slowly(struct rp_smtp *smtp,
+                                                struct rp_span *in,
+                                                struct rp_smtp_line *line_out);
+
 enum rp_smtp_line_octets rp_smtp_line_classify(struct rp_span line);
 
 #endif
