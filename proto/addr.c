@@ -490,7 +490,9 @@ enum rp_addr_result rp_addr_parse_path(struct rp_span *in,
                                        const struct rp_addr_rules *rules,
                                        struct rp_addr *addr_out)
 {
-    if (rp_addr_parse_short(in, rules->local_part_max, addr_out)) {
+    const size_t len = rp_addr_parse_short(*in, rules->local_part_max, addr_out);
+    if (len > 0) {
+        *in = span_to(in->ptr + len, in->ptr + in->len);
         return RP_ADDR_OK;
     }
     return rp_addr_parse_long(in, rules, addr_out);

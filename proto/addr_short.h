@@ -16,8 +16,7 @@
 /* The octets of a path, a bit each; the first one is the lowest. */
 struct rp_addr_masks {
     uint64_t dot;
-    uint64_t hyphen;
-    uint64_t mark;  /* may be in a local part, but not in a domain */
+    uint64_t mark;  /* may be in a local part; of these a domain has only "-" */
     uint64_t other; /* neither these nor a letter or digit; also what is behind the end */
 };
 
@@ -26,17 +25,16 @@ struct rp_addr_masks {
 static inline void rp_addr_add_block(struct rp_addr_masks *masks, struct rp_octets block, size_t at)
 {
     const struct rp_octets letter = rp_octets_between(rp_octets_or_bits(block, 0x20), 'a', 'z');
-    const struct rp_octets digit = rp_octets_between(block, '-', '9'); /* and "-./" */
-    const struct rp_octets equals = rp_octets_equal(block, '=');
-    const struct rp_octets plus = rp_octets_equal(block, '+');
-    const struct rp_octets low_line = rp_octets_equal(block, '_');
-    const struct rp_octets slash = rp_octets_equal(block, '/');
-    const struct rp_octets mark = rp_octets_or(rp_octets_or(equals, plus), low_line);
-    const struct rp_octets known = rp_octets_or(rp_octets_or(letter, digit), mark);
-    masks->dot |= (uint64_t)rp_octets_mask(rp_octets_equal(block, '.')) << at;
-    masks->hyphen |= (uint64_t)rp_octets_mask(rp_octets_equal(block, '-')) << at;
-    masks->mark |= (uint64_t)rp_octets_mask(rp_octets_or(mark, slash)) << at;
-    masks->other |= (uint64_t)(rp_octets_mask(known) ^ 0xFFFF) << at;
+    const struct rp_octets digit = rp_octets_between(block, '0', '9');
+    const struct rp_octets dot = rp_octets_equal(block, '.');
+    const struct rp_octets mark =
+        rp_octets_or(rp_octets_or(rp_octets_equal(block, '-'), rp_octets_equal(block, '_')),
+                     rp_octets_or(rp_octets_equal(block, '+'), rp_octets_equal(block, '=')));
+    const struct rp_octets known =
+        rp_octets_or(rp_octets_or(letter, digit), rp_octets_or(dot, mark));
+    masks->dot |= (uint64_t)rp_octets_mask(dot) << at;
+    masks->mark |= (uint64_t)rp_octets_mask(mark) << at;
+    masks->other |= (uint64_t)(rp_octets_mask(known) ^ RP_OCTETS_ALL) << at;
 }
 
 /* All but the lowest bit. */
@@ -45,58 +43,67 @@ static inline uint64_t rp_addr_drop_lowest(uint64_t mask)
     return mask & (mask - 1);
 }
 
-/*
- * The short way. True: as rp_addr_parse_path when it answers RP_ADDR_OK, however strict the
- * rules. False: nothing is known, and nothing written.
- */
-static inline bool rp_addr_parse_short(struct rp_span *in,
-                                       uint32_t local_part_max,
-                                       struct rp_addr *addr_out)
+/* Whether all that these bits of a text stand for are hyphens. */
+static inline bool rp_addr_are_hyphens(const uint8_t *ptr, uint64_t bits)
 {
-    const uint8_t *ptr = in->ptr;
-    if (in->len == 0 || ptr[0] != '<') {
-        return false;
+    while (bits != 0 && ptr[__builtin_ctzll(bits)] == '-') {
+        bits = rp_addr_drop_lowest(bits);
+    }
+    return bits == 0;
+}
+
+/*
+ * The short way. Not 0: *addr_out is as rp_addr_parse_path would have it, however strict the
+ * rules, and the path has so many octets. 0: nothing is known, and nothing written.
+ */
+static inline size_t rp_addr_parse_short(struct rp_span in,
+                                         uint32_t local_part_max,
+                                         struct rp_addr *addr_out)
+{
+    const uint8_t *ptr = in.ptr;
+    const size_t len = in.len < RP_ADDR_SHORT_MAX ? in.len : RP_ADDR_SHORT_MAX;
+    if (len == 0 || ptr[0] != '<') {
+        return 0;
     }
 
     /* On up to the third octet that is other: "<" is the first, "@" and ">" should follow. */
-    struct rp_addr_masks masks = {0, 0, 0, 0};
-    uint64_t behind_local = 0;
-    uint64_t behind_domain = 0;
-    for (size_t at = 0; behind_domain == 0; at += RP_OCTETS_LEN) {
-        if (at == RP_ADDR_SHORT_MAX || at >= in->len) {
-            return false;
-        }
-        rp_addr_add_block(&masks, rp_octets_load(ptr + at, in->len - at), at);
+    struct rp_addr_masks masks = {0, 0, 0};
+    uint64_t behind_local;
+    uint64_t behind_domain;
+    for (size_t at = 0;; at = rp_octets_next(at, len)) {
+        rp_addr_add_block(&masks, rp_octets_load(ptr + at, len - at), at);
         behind_local = rp_addr_drop_lowest(masks.other);
         behind_domain = rp_addr_drop_lowest(behind_local);
+        if (behind_domain != 0) {
+            break;
+        }
+        if (len - at <= RP_OCTETS_LEN) {
+            return 0;
+        }
     }
-    const size_t at_sign = (size_t)__builtin_ctzll(behind_local);
-    const size_t end = (size_t)__builtin_ctzll(behind_domain) + 1;
-    if (local_part_max > 0 && at_sign - 1 > local_part_max) {
-        return false;
-    }
-    if (end > in->len || ptr[at_sign] != '@' || ptr[end - 1] != '>' ||
-        (end < in->len && ptr[end] != ' ')) {
-        return false;
+    const unsigned at_sign = (unsigned)__builtin_ctzll(behind_local);
+    const unsigned close = (unsigned)__builtin_ctzll(behind_domain);
+    if (close >= len || ptr[at_sign] != '@' || ptr[close] != '>' ||
+        (close + 1 < in.len && ptr[close + 1] != ' ') ||
+        (local_part_max > 0 && at_sign - 1 > local_part_max)) {
+        return 0;
     }
 
     /* No piece between two of these is empty, and none of a domain has a hyphen at an end. */
-    const uint64_t path = UINT64_MAX >> (RP_ADDR_SHORT_MAX - end);
-    const uint64_t domain = path & (UINT64_MAX << at_sign);
+    const uint64_t path = UINT64_MAX >> (RP_ADDR_SHORT_MAX - 1 - close);
     const uint64_t borders = (masks.dot | masks.other) & path;
     const uint64_t beside = borders << 1 | borders >> 1;
-    if (((borders & beside) | (masks.mark & domain) | (masks.hyphen & beside & domain)) != 0) {
-        return false;
+    const uint64_t domain_marks = masks.mark & path & UINT64_MAX << at_sign;
+    if (((borders | domain_marks) & beside) != 0 || !rp_addr_are_hyphens(ptr, domain_marks)) {
+        return 0;
     }
 
-    addr_out->mailbox = (struct rp_span){ptr + 1, end - 2};
+    addr_out->mailbox = (struct rp_span){ptr + 1, close - 1};
     addr_out->local = (struct rp_span){ptr + 1, at_sign - 1};
-    addr_out->domain = (struct rp_span){ptr + at_sign + 1, end - at_sign - 2};
+    addr_out->domain = (struct rp_span){ptr + at_sign + 1, close - at_sign - 1};
     addr_out->is_null = false;
     addr_out->is_utf8 = false;
-    in->ptr += end;
-    in->len -= end;
-    return true;
+    return close + 1;
 }
 
 /* The long way: the whole grammar. As rp_addr_parse_path. */

@@ -2,9 +2,11 @@
 /*
  * octets.h - sixteen octets of a text at a time: which of them are of a class.
  *
- *     struct rp_octets block = rp_octets_load(text.ptr + at, text.len - at);
- *     uint32_t digits = rp_octets_mask(rp_octets_between(block, '0', '9'));
- *     ...bit i is 1 where text.ptr[at + i] is a digit...
+ *     static inline uint32_t are_digits(struct rp_octets block)
+ *     {
+ *         return rp_octets_mask(rp_octets_between(block, '0', '9'));
+ *     }
+ *     size_t digit_count = rp_octets_count(ptr, len, are_digits);
  *
  * Private to proto. Nothing behind the end of a text is read; a block that has fewer
  * octets is filled up with zeros. SSE2 where there is one, else an octet a step: both give
@@ -25,6 +27,17 @@
 #endif
 
 #define RP_OCTETS_LEN 16u
+#define RP_OCTETS_ALL 0xFFFFu /* the mask where the answer is yes for each */
+
+/*
+ * Where the block behind the one at `at` begins: the last one of a text ends with it, and
+ * overlaps the one before. Only where there are octets behind the block.
+ */
+static inline size_t rp_octets_next(size_t at, size_t len)
+{
+    const size_t last = len - RP_OCTETS_LEN;
+    return at + RP_OCTETS_LEN < last ? at + RP_OCTETS_LEN : last;
+}
 
 #if RP_OCTETS_SSE2
 
@@ -167,5 +180,24 @@ static inline uint32_t rp_octets_mask(struct rp_octets answer)
 }
 
 #endif
+
+/* A bit for each octet of a block, the first one's lowest: whether it is of a class. */
+typedef uint32_t (*rp_octets_class_fn)(struct rp_octets block);
+
+/* How many octets at the front of a text are of a class that zero is not of. */
+static inline __attribute__((always_inline)) size_t rp_octets_count(const uint8_t *ptr,
+                                                                    size_t len,
+                                                                    rp_octets_class_fn class_of)
+{
+    for (size_t at = 0;; at = rp_octets_next(at, len)) {
+        const uint32_t mask = class_of(rp_octets_load(ptr + at, len - at));
+        if (mask != RP_OCTETS_ALL) {
+            return at + (unsigned)__builtin_ctz(~mask); /* behind the end there are zeros */
+        }
+        if (len - at <= RP_OCTETS_LEN) {
+            return len;
+        }
+    }
+}
 
 #endif

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * smtp_line.c - the table that finds the ends of command lines, and two faster ways beside it.
+ * smtp_line.c - the table that finds the ends of command lines, and a faster way beside it.
  *
- * Ordinary lines, whole and of printable ASCII, are looked at once, sixteen octets a step.
- * Other whole lines are found by memchr and then classified; the table does the rest.
+ * Ordinary lines do not come here, see smtp_line.h. Of the others those that lie in the
+ * input whole are found by memchr; the table does the rest.
  */
 #include "smtp_line.h"
 
-#include "octets.h"
 #include "smtp_verb.h"
 
 #include <assert.h>
@@ -201,38 +200,4 @@ enum rp_smtp_line_step rp_smtp_line_next_slowly(struct rp_smtp *smtp,
         smtp->line_len = 0; /* what is in smtp->line stays there until the next call */
     }
     return step;
-}
-
-/* How many octets at the front of a text are printable ASCII. */
-static size_t count_printable(struct rp_span text)
-{
-    size_t at = 0;
-    while (at < text.len) {
-        const struct rp_octets block = rp_octets_load(text.ptr + at, text.len - at);
-        const uint32_t printable = rp_octets_mask(rp_octets_between(block, ' ', '~'));
-        const uint32_t others = printable ^ ((1U << RP_OCTETS_LEN) - 1);
-        if (others != 0) {
-            return at + (unsigned)__builtin_ctz(others); /* behind the end there are zeros */
-        }
-        at += RP_OCTETS_LEN;
-    }
-    return at;
-}
-
-enum rp_smtp_line_step rp_smtp_line_next(struct rp_smtp *smtp,
-                                         struct rp_span *in,
-                                         struct rp_smtp_line *line_out)
-{
-    if (smtp->line_state == RP_SMTP_LINE_OPEN && smtp->line_len == 0) {
-        const uint32_t line_max = smtp->config->command_line_max;
-        const struct rp_span front = {in->ptr, in->len < line_max ? in->len : line_max};
-        const size_t len = count_printable(front);
-        if (front.len - len >= 2 && front.ptr[len] == '\r' && front.ptr[len + 1] == '\n') {
-            line_out->text = (struct rp_span){front.ptr, len};
-            line_out->octets = RP_SMTP_LINE_ASCII;
-            take(in, len + 2);
-            return RP_SMTP_LINE_WHOLE;
-        }
-    }
-    return rp_smtp_line_next_slowly(smtp, in, line_out);
 }

@@ -66,18 +66,19 @@ static bool is_same_span(struct rp_span a, struct rp_span b)
 static bool compare_ways(const char *text, size_t len, uint32_t local_part_max)
 {
     struct rp_span whole = guarded(text, len);
-    struct rp_span in = whole;
     struct rp_addr addr = untouched;
-    if (!rp_addr_parse_short(&in, local_part_max, &addr)) {
-        CU_ASSERT(is_untouched(&addr) && is_same_span(in, whole));
+    size_t path_len = rp_addr_parse_short(whole, local_part_max, &addr);
+    if (path_len == 0) {
+        CU_ASSERT(is_untouched(&addr));
         return false;
     }
+    struct rp_span behind = {whole.ptr + path_len, whole.len - path_len};
     for (int strict = 0; strict < 2; strict++) {
         struct rp_addr_rules rules = {.strict = strict, .local_part_max = local_part_max};
         struct rp_addr same = untouched;
         struct rp_span rest = whole;
         bool is_ok = rp_addr_parse_long(&rest, &rules, &same) == RP_ADDR_OK;
-        if (!is_ok || !is_same_span(rest, in) || !is_same_span(same.mailbox, addr.mailbox) ||
+        if (!is_ok || !is_same_span(rest, behind) || !is_same_span(same.mailbox, addr.mailbox) ||
             !is_same_span(same.local, addr.local) || !is_same_span(same.domain, addr.domain) ||
             same.is_null != addr.is_null || same.is_utf8 != addr.is_utf8) {
             complain(text, len);
@@ -117,7 +118,7 @@ static void test_takes(void)
         "<anne@example.com>",
         "<anne.arthur@mail.example.com> SIZE=10240 BODY=8BITMIME",
         "<bounce+anne=example.org@lists.example-shop.com>",
-        "<x_y-z/0@9.example>",
+        "<x_y-z=0@9.ex-ample>",
         "<SRS0=HHH=TT=example.org=anne@Relay.EXAMPLE>",
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

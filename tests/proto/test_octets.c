@@ -111,6 +111,30 @@ static void test_classes(void)
     CU_ASSERT_EQUAL(wrong_count, 0);
 }
 
+static inline uint32_t are_commas(struct rp_octets block)
+{
+    return rp_octets_mask(rp_octets_equal(block, ','));
+}
+
+/* Texts of every length with every number of commas in front, and commas behind those too. */
+static void test_count(void)
+{
+    size_t wrong_count = 0;
+    for (size_t len = 0; len <= 4 * RP_OCTETS_LEN; len++) {
+        for (size_t count = 0; count <= len; count++) {
+            uint8_t octets[4 * RP_OCTETS_LEN];
+            memset(octets, ',', sizeof(octets));
+            if (count < len) {
+                octets[count] = 0;
+            }
+            const uint8_t *text = guard_copy(&guard, octets, len);
+            wrong_count += rp_octets_count(text, len, are_commas) != count;
+        }
+    }
+    CU_ASSERT_EQUAL(wrong_count, 0);
+    CU_ASSERT_EQUAL(rp_octets_count(NULL, 0, are_commas), 0);
+}
+
 static void test_none(void)
 {
     const uint8_t *end = guard_copy(&guard, "", 0);
@@ -137,6 +161,7 @@ int main(void)
     guard_open(&guard, 64);
     CU_pSuite suite = CU_add_suite("proto/octets", NULL, NULL);
     const bool is_ready = suite != NULL && CU_ADD_TEST(suite, test_classes) != NULL &&
+                          CU_ADD_TEST(suite, test_count) != NULL &&
                           CU_ADD_TEST(suite, test_none) != NULL &&
                           CU_ADD_TEST(suite, test_word) != NULL;
     CU_basic_set_mode(CU_BRM_NORMAL);
