@@ -115,11 +115,9 @@ uint32_t rp_load_dialog_take(struct rp_load_dialog *dialog, struct iovec *iov)
 {
     uint32_t count = dialog->out_count;
     for (uint32_t index = 0; index < count; index++) {
-        /* The kernel only reads; iovec has one form for both directions. */
-        iov[index] = (struct iovec){
-            .iov_base = (void *)(uintptr_t)dialog->out[index].ptr,
-            .iov_len = dialog->out[index].len,
-        };
+        /* The kernel only reads; an iovec has one form for both directions, without const. */
+        memcpy(&iov[index].iov_base, &dialog->out[index].ptr, sizeof(iov[index].iov_base));
+        iov[index].iov_len = dialog->out[index].len;
     }
     dialog->out_count = 0;
     return count;

@@ -77,11 +77,14 @@ static enum rp_failure_exit put_help(void)
 
 /* ---- before the run ---- */
 
-/* No password stays where ps(1) and the report's command line show it. */
+/* No password stays where ps(1) and the report's command line show it. `credentials` is an
+ * argument, and those are the program's to change. */
 static void hide_password(const char *credentials)
 {
     static const char stars[] = "***";
-    char *password = strchr((char *)(uintptr_t)credentials, ':') + 1; /* parsed: there is one */
+    char *password = NULL;
+    credentials = strchr(credentials, ':') + 1; /* parsed: there is one */
+    memcpy(&password, &credentials, sizeof(password));
     size_t len = strlen(password);
     size_t star_count = len < sizeof(stars) - 1 ? len : sizeof(stars) - 1;
     explicit_bzero(password, len);

@@ -308,19 +308,33 @@ static int add_threshold(struct rp_load_options *options,
     return 0;
 }
 
+/* An option that takes no value. */
+static int set_flag(struct rp_load_options *options, const struct row *row)
+{
+    char *place = (char *)options + row->place;
+    const bool is_true = true;
+    const enum rp_load_mode mode = (enum rp_load_mode)row->low;
+    if (row->kind == MODE) {
+        memcpy(place, &mode, sizeof(mode));
+    } else {
+        memcpy(place, &is_true, sizeof(is_true));
+    }
+    return 0;
+}
+
 static int set(struct rp_load_options *options,
                const struct row *row,
                const char *value,
                char *error)
 {
-    char *place = (char *)options + row->place;
-    const bool is_true = true;
-    const enum rp_load_mode mode = (enum rp_load_mode)row->low;
+    if (value == NULL) {
+        return set_flag(options, row);
+    }
     switch ((enum kind)row->kind) {
-    case FLAG: memcpy(place, &is_true, sizeof(is_true)); return 0;
-    case MODE: memcpy(place, &mode, sizeof(mode)); return 0;
+    case FLAG:
+    case MODE: break;
     case TEXT:
-    case ANY_TEXT: memcpy(place, &value, sizeof(value)); return 0;
+    case ANY_TEXT: memcpy((char *)options + row->place, &value, sizeof(value)); return 0;
     case NUMBER: return set_number(options, row, value, error);
     case TIME:
     case ANY_TIME: return set_time(options, row, value, error);
@@ -331,7 +345,7 @@ static int set(struct rp_load_options *options,
     case CREDENTIALS: return set_credentials(options, value, error);
     case THRESHOLD: return add_threshold(options, row, value, error);
     }
-    assert(row->kind <= THRESHOLD); /* the table has no other kind */
+    assert(row->kind != FLAG && row->kind != MODE); /* these take no value, and have none */
     return -EINVAL;
 }
 

@@ -117,7 +117,7 @@ static int choose(const struct addrinfo *list,
             return -EPERM;
         }
     }
-    assert(list->ai_addrlen <= sizeof(target->address));
+    assert(list != NULL && list->ai_addrlen <= sizeof(target->address));
     memcpy(&target->address, list->ai_addr, list->ai_addrlen);
     target->address_len = list->ai_addrlen;
     return 0;

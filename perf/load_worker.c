@@ -169,17 +169,29 @@ static uint64_t next_ns(const struct rp_load_worker *worker)
     return may_open(worker) ? sooner(until_ns, crew->gate_ns) : until_ns;
 }
 
+/* Read the clock. What is counted begins anew at the first look that is behind the warm-up. */
+static void look_at_clock(struct rp_load_worker *worker)
+{
+    struct rp_load_crew *crew = &worker->crew;
+    crew->now_ns = rp_load_ring_now_ns();
+    if (!worker->is_timed && crew->now_ns >= worker->times.begin_ns) {
+        worker->is_timed = true;
+        rp_load_stats_begin(crew->stats, worker->times.begin_ns);
+        worker->cpu_begin_ns = thread_cpu_ns();
+    }
+}
+
 static void complete_all(struct rp_load_worker *worker)
 {
     struct rp_load_crew *crew = &worker->crew;
     struct rp_load_completion completion;
-    crew->now_ns = rp_load_ring_now_ns();
+    look_at_clock(worker);
     for (uint32_t count = 1; rp_load_ring_next(crew->ring, &completion); count++) {
         uint32_t index = rp_load_conn_index(completion.tag);
         assert(index < worker->options.connections);
         rp_load_conn_complete(&worker->conns[index], crew, &completion);
         if (count % CLOCK_STRIDE == 0) {
-            crew->now_ns = rp_load_ring_now_ns();
+            look_at_clock(worker);
         }
     }
 }
@@ -211,15 +223,6 @@ static void check_patience(struct rp_load_worker *worker)
     uint64_t patience_ns = has_been ? worker->options.timeout_ns : PATIENCE_NS;
     if (crew->now_ns - crew->failing_ns > patience_ns) {
         crew->is_fatal = true;
-    }
-}
-
-static void begin_timed(struct rp_load_worker *worker)
-{
-    if (!worker->is_timed && worker->crew.now_ns >= worker->times.begin_ns) {
-        worker->is_timed = true;
-        rp_load_stats_begin(worker->crew.stats, worker->times.begin_ns);
-        worker->cpu_begin_ns = thread_cpu_ns();
     }
 }
 
@@ -329,12 +332,11 @@ void rp_load_worker_run(struct rp_load_worker *worker, const struct rp_load_time
     pace.stop_ns = times->stop_ns;
     worker->times = *times;
     crew->timed_ns = times->begin_ns;
-    crew->now_ns = rp_load_ring_now_ns();
+    look_at_clock(worker);
     worker->check_ns = crew->now_ns;
     rp_load_pace_init(&worker->pace, &pace, worker->options.numbers);
     bool is_over = false;
     while (!is_over && !atomic_load_explicit(&signals->is_aborted, memory_order_relaxed)) {
-        begin_timed(worker);
         look_for_stop(worker);
         open_conns(worker);
         feed_idle(worker);

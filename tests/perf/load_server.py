@@ -11,12 +11,14 @@ RFC 5321 as well: a client that breaks them stands in `server.faults`.
 """
 import asyncio
 import contextlib
+import logging
 import socket
 import threading
 
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, AuthResult
 
+logging.getLogger("mail.log").setLevel(logging.ERROR)
 WAIT_S = 60  # until what shall come has failed to come
 
 REPLIES = {
@@ -217,7 +219,7 @@ class Aiosmtpd:
     def authenticate(self, _server, _session, _envelope, mechanism, data):
         self.mechanisms.append(mechanism)
         good = self.users.get(data.login.decode()) == data.password.decode()
-        return AuthResult(success=good, auth_data=data.login.decode())
+        return AuthResult(success=good, handled=good, auth_data=data.login.decode())
 
     def make(self):
         options = {"hostname": "aiosmtpd.test", "loop": self.loop}

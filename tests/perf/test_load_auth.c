@@ -9,12 +9,14 @@
 #include "perf/load_auth.h"
 #include "tests/tools/suite.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
 static bool is_text(struct rp_span span, const char *wanted)
 {
+    assert(wanted != NULL);
     return span.len == strlen(wanted) && memcmp(span.ptr, wanted, span.len) == 0;
 }
 
@@ -71,7 +73,7 @@ static void test_lengths(void)
     static const size_t start_len = 11; /* "AUTH PLAIN " */
     for (size_t len = 1; len <= RP_LOAD_AUTH_PART_MAX + 1; len++) {
         char credentials[2 * RP_LOAD_AUTH_PART_MAX + 4];
-        uint8_t octets[RP_LOAD_AUTH_LINE_MAX];
+        uint8_t octets[RP_LOAD_AUTH_LINE_MAX] = {0};
         struct rp_load_auth auth;
         memset(credentials, 'n', len);
         credentials[len] = ':';

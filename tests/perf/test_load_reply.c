@@ -133,11 +133,13 @@ static void test_bad_stays(void)
 
 static void test_line_limit(void)
 {
+    static const uint8_t start[] = {'2', '5', '0', ' '};
     static uint8_t octets[2 * RP_LOAD_REPLY_LINE_MAX];
     for (size_t len = RP_LOAD_REPLY_LINE_MAX - 3; len <= RP_LOAD_REPLY_LINE_MAX + 3; len++) {
         memset(octets, 'x', sizeof(octets));
-        memcpy(octets, "250 ", 4);
-        memcpy(octets + len - 2, "\r\n", 2);
+        memcpy(octets, start, sizeof(start));
+        octets[len - 2] = '\r';
+        octets[len - 1] = '\n';
         static const size_t cuts[] = {0, 1, 500, RP_LOAD_REPLY_LINE_MAX - 4};
         for (size_t cut = 0; cut < sizeof(cuts) / sizeof(cuts[0]); cut++) {
             struct rp_load_reply reply;
@@ -205,7 +207,8 @@ static void test_all_short(void)
             for (size_t at = 0; at < len; at++, rest /= count) {
                 text[at] = symbols[rest % count];
             }
-            memcpy(text + len, "\r\n", 2);
+            text[len] = '\r';
+            text[len + 1] = '\n';
             struct rp_load_reply reply;
             struct rp_load_reply_line line;
             rp_load_reply_init(&reply);

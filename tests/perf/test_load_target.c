@@ -10,6 +10,7 @@
 #include "tests/tools/suite.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -61,6 +62,7 @@ static void test_rows(void)
         }
         CU_ASSERT_EQUAL_FATAL(err, rows[row].err);
         if (err != 0) {
+            assert(rows[row].words != NULL);
             CU_ASSERT_PTR_NOT_NULL(strstr(error, rows[row].words));
             continue;
         }
