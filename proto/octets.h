@@ -189,6 +189,9 @@ static inline __attribute__((always_inline)) size_t rp_octets_count(const uint8_
                                                                     size_t len,
                                                                     rp_octets_class_fn class_of)
 {
+    if (len == 0) {
+        return 0; /* there may be no pointer */
+    }
     for (size_t at = 0;; at = rp_octets_next(at, len)) {
         const uint32_t mask = class_of(rp_octets_load(ptr + at, len - at));
         if (mask != RP_OCTETS_ALL) {
