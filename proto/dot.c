@@ -220,8 +220,8 @@ static enum rp_dot_step decode(rp_dot_scan_fn scan,
         size_t walked = walk(scan, dot, *in);
         body.len += walked;
         skip(in, walked);
-        if (in->len == 0) {
-            break;
+        if (in->len == 0 || (body.len > 0 && dot->state == LINE_START && *in->ptr == '.')) {
+            break; /* a leading "." is not of the body: hand out what comes before it */
         }
         struct cell cell = cells[dot->state][class_of[*in->ptr]];
         const struct effect *effect = &effects[cell.action][normalizes];
