@@ -465,21 +465,17 @@ static void begin_body(struct rp_smtp *smtp)
 
 void rp_smtp_accept(struct rp_smtp *smtp)
 {
+    const enum rp_smtp_event event = take_question(smtp);
     uint8_t pending = PENDING_USUAL;
-    switch (take_question(smtp)) {
-    case RP_SMTP_HELO:
+    if (event == RP_SMTP_RCPT) {
+        smtp->rcpt_count++;
+    } else if (event == RP_SMTP_DATA) {
+        begin_body(smtp);
+    } else if (event == RP_SMTP_HELO) {
         smtp->is_extended = smtp->event.helo.is_extended;
         pending = PENDING_WELCOME;
-        break;
-    case RP_SMTP_MAIL: break;
-    case RP_SMTP_RCPT: smtp->rcpt_count++; break;
-    case RP_SMTP_DATA: begin_body(smtp); break;
-    case RP_SMTP_WANT_INPUT:
-    case RP_SMTP_WANT_OUTPUT:
-    case RP_SMTP_BODY:
-    case RP_SMTP_MESSAGE:
-    case RP_SMTP_RESET:
-    case RP_SMTP_CLOSE: assert(false && "an event that can be accepted"); break;
+    } else {
+        assert(event == RP_SMTP_MAIL); /* no other can be accepted */
     }
     smtp->state = smtp->next_state; /* no transaction ends here: HELO has seen to it before */
     smtp->pending = pending;
