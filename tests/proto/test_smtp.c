@@ -149,6 +149,44 @@ static void test_room(void)
     CU_ASSERT_EQUAL(out.len, sizeof(OK_HELO) - 1);
 }
 
+static enum rp_smtp_event next_of(struct rp_smtp *smtp, const char *line, struct rp_reply_out *out)
+{
+    struct rp_span in = {(const uint8_t *)line, strlen(line)};
+    return rp_smtp_next(smtp, &in, out);
+}
+
+/* The room may have gone between an event and its answer: then nothing is put. */
+static void test_room_lost(void)
+{
+    static const struct {
+        const char *line;
+        enum rp_smtp_event event;
+        const char *reply;
+    } rows[] = {
+        {"EHLO a\r\n",          RP_SMTP_HELO, "250-mx.example\r\n"                     },
+        {"MAIL FROM:<a@b>\r\n", RP_SMTP_MAIL, "250 2.1.0 OK\r\n"                       },
+        {"RCPT TO:<a@b>\r\n",   RP_SMTP_RCPT, "250 2.1.5 OK\r\n"                       },
+        {"DATA\r\n",            RP_SMTP_DATA, "354 End data with <CR><LF>.<CR><LF>\r\n"},
+    };
+    static uint8_t line[1024];
+    static uint8_t replies[2 * RP_REPLY_MAX];
+    const struct rp_smtp_config config = dialog_config();
+    struct rp_smtp smtp;
+    rp_smtp_init(&smtp, &config, line, sizeof(line));
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct rp_reply_out out = {.ptr = replies, .len = 0, .cap = RP_REPLY_MAX};
+        CU_ASSERT_EQUAL(next_of(&smtp, rows[i].line, &out), rows[i].event);
+        rp_smtp_accept(&smtp);
+        out.len = 1;
+        CU_ASSERT_EQUAL(next_of(&smtp, "", &out), RP_SMTP_WANT_OUTPUT);
+        CU_ASSERT_EQUAL(next_of(&smtp, "X", &out), RP_SMTP_WANT_OUTPUT);
+        CU_ASSERT_EQUAL(out.len, 1);
+        out.len = 0;
+        CU_ASSERT_EQUAL(next_of(&smtp, "", &out), RP_SMTP_WANT_INPUT);
+        CU_ASSERT_EQUAL(memcmp(replies, rows[i].reply, strlen(rows[i].reply)), 0);
+    }
+}
+
 /* The random part: xorshift64*, the same on every machine. */
 static uint64_t seed = 20260901;
 static uint64_t random_state;
@@ -359,6 +397,7 @@ int main(int argc, char **argv)
         {"calls of a verb",     test_calls_max   },
         {"pipelining",          test_pipelining  },
         {"room for replies",    test_room        },
+        {"room that is lost",   test_room_lost   },
         {"random scripts",      test_random      },
         {"damaged scripts",     test_damaged     },
         CU_TEST_INFO_NULL,
