@@ -16,7 +16,6 @@
 
 #define BUFFER_GROUP            0
 #define NS_PER_S                UINT64_C(1000000000)
-#define SEND_LEN_MAX            ((size_t)1 << 30) /* a request's length has 32 bits */
 /* Completions a request: receives make many. The kernel keeps what does not fit, more slowly. */
 #define COMPLETIONS_PER_REQUEST 8u
 
@@ -300,12 +299,16 @@ void rp_load_ring_recv(struct rp_load_ring *ring, uint64_t tag, int fd)
 void rp_load_ring_send(struct rp_load_ring *ring, uint64_t tag, int fd, const struct msghdr *header)
 {
     struct io_uring_sqe *sqe = get_sqe(ring);
-    if (header->msg_iovlen == 1 && header->msg_iov[0].iov_len <= SEND_LEN_MAX) {
-        /* Without a header that the kernel would have to copy. */
-        io_uring_prep_send(sqe, fd, header->msg_iov[0].iov_base, header->msg_iov[0].iov_len,
-                           MSG_NOSIGNAL | MSG_WAITALL);
+    uint64_t len = 0;
+    for (size_t index = 0; index < header->msg_iovlen; index++) {
+        len += header->msg_iov[index].iov_len;
+    }
+    int flags = MSG_NOSIGNAL | (len <= RP_LOAD_RING_WHOLE_MAX ? MSG_WAITALL : 0);
+    if (header->msg_iovlen == 1 && len <= RP_LOAD_RING_WHOLE_MAX) {
+        /* Without a header that the kernel would have to copy; a length has 32 bits. */
+        io_uring_prep_send(sqe, fd, header->msg_iov[0].iov_base, (size_t)len, flags);
     } else {
-        io_uring_prep_sendmsg(sqe, fd, header, MSG_NOSIGNAL | MSG_WAITALL);
+        io_uring_prep_sendmsg(sqe, fd, header, (unsigned)flags);
     }
     io_uring_sqe_set_data64(sqe, tag);
 }

@@ -56,7 +56,9 @@ void rp_load_ring_connect(struct rp_load_ring *ring,
                           socklen_t address_len);
 /* Goes on by itself as long as completions say has_more. */
 void rp_load_ring_recv(struct rp_load_ring *ring, uint64_t tag, int fd);
-/* Of all of it if the kernel can. */
+/* Of all of it where that is up to RP_LOAD_RING_WHOLE_MAX octets; of more, pieces are told as they
+ * go, so that a slow server is not taken for one that has stopped. */
+#define RP_LOAD_RING_WHOLE_MAX (UINT64_C(4) << 20)
 void rp_load_ring_send(struct rp_load_ring *ring,
                        uint64_t tag,
                        int fd,

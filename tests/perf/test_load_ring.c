@@ -160,6 +160,43 @@ static void test_send(void)
     CU_ASSERT_EQUAL(close(fds[0]), 0);
 }
 
+/* More than RP_LOAD_RING_WHOLE_MAX: each piece is told. */
+static void test_send_pieces(void)
+{
+    enum {
+        LEN = 9 << 20
+    };
+    static char got[1 << 20];
+    static char big[LEN];
+    struct iovec iov = {.iov_base = big, .iov_len = sizeof(big)};
+    struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
+    size_t got_len = 0;
+    unsigned piece_count = 0;
+    int fds[2];
+    make_pair(fds);
+    rp_load_ring_send(ring, 1, fds[0], &header);
+    while (got_len < LEN) {
+        struct rp_load_completion completion;
+        CU_ASSERT_EQUAL(rp_load_ring_wait(ring, 0), 0);
+        ssize_t len = recv(fds[1], got, sizeof(got), MSG_DONTWAIT);
+        CU_ASSERT_FATAL(len > 0 || errno == EAGAIN);
+        got_len += len > 0 ? (size_t)len : 0;
+        if (!rp_load_ring_next(ring, &completion)) {
+            continue;
+        }
+        CU_ASSERT_FATAL(completion.res > 0);
+        piece_count++;
+        iov.iov_base = (char *)iov.iov_base + completion.res;
+        iov.iov_len -= (size_t)completion.res;
+        if (iov.iov_len > 0) {
+            rp_load_ring_send(ring, 1, fds[0], &header);
+        }
+    }
+    CU_ASSERT_EQUAL(iov.iov_len, 0);
+    CU_ASSERT_TRUE(piece_count > 1);
+    close_pair(fds);
+}
+
 static void test_connect(void)
 {
     struct sockaddr_in address = {
@@ -225,11 +262,12 @@ static void test_cancel(void)
 int main(int argc, char **argv)
 {
     static const struct suite_test tests[] = {
-        {"wait",    test_wait   },
-        {"receive", test_recv   },
-        {"send",    test_send   },
-        {"connect", test_connect},
-        {"cancel",  test_cancel },
+        {"wait",        test_wait       },
+        {"receive",     test_recv       },
+        {"send",        test_send       },
+        {"send pieces", test_send_pieces},
+        {"connect",     test_connect    },
+        {"cancel",      test_cancel     },
     };
     char error[256];
     int err = rp_load_ring_open(&options, &ring, error, sizeof(error));
