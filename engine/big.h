@@ -37,7 +37,6 @@ struct rp_big {
     uint64_t off; /* octets written */
     size_t iov_first, iov_count;
     struct rp_slices writing; /* what the write under way reads from */
-    struct rp_spool_hash hash;
     struct iovec iov[RP_BIG_IOV];
     char name[32];
 };

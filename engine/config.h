@@ -36,6 +36,11 @@ enum rp_config_sync {
     RP_CONFIG_SYNC_NONE,
 };
 
+enum rp_config_io {
+    RP_CONFIG_IO_BUFFERED, /* small messages; large ones are direct all the same */
+    RP_CONFIG_IO_DIRECT,
+};
+
 enum rp_config_log_format {
     RP_CONFIG_LOG_AUTO, /* text on a terminal, json else */
     RP_CONFIG_LOG_TEXT,
@@ -75,6 +80,7 @@ struct rp_config {
     char spool_path[4096];
     uint64_t spool_segment_size;
     enum rp_config_sync spool_sync;
+    enum rp_config_io spool_io;
     bool spool_discard;
     struct rp_config_share spool_min_free;
 

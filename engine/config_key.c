@@ -57,6 +57,7 @@ static const struct kind kinds[RP_CONFIG_KIND_COUNT] = {
     [RP_CONFIG_KIND_CALLS]   = {0,                 "{ VERB = NUMBER; * = NUMBER; } with * for the rest", {NULL}},
     [RP_CONFIG_KIND_NEWLINE] = {STRINGS, NULL, {[RP_DOT_REJECT] = "reject", [RP_DOT_NORMALIZE] = "normalize", [RP_DOT_KEEP] = "keep"}},
     [RP_CONFIG_KIND_SYNC]    = {STRINGS, NULL, {[RP_CONFIG_SYNC_COMMIT] = "commit", [RP_CONFIG_SYNC_NONE] = "none"}},
+    [RP_CONFIG_KIND_IO]      = {STRINGS, NULL, {[RP_CONFIG_IO_BUFFERED] = "buffered", [RP_CONFIG_IO_DIRECT] = "direct"}},
     [RP_CONFIG_KIND_FORMAT]  = {STRINGS, NULL, {[RP_CONFIG_LOG_AUTO] = "auto", [RP_CONFIG_LOG_TEXT] = "text", [RP_CONFIG_LOG_JSON] = "json"}},
     [RP_CONFIG_KIND_LEVEL]   = {STRINGS, NULL, {[RP_CONFIG_LOG_ERROR] = "error", [RP_CONFIG_LOG_WARNING] = "warning", [RP_CONFIG_LOG_INFO] = "info", [RP_CONFIG_LOG_DEBUG] = "debug"}},
 };
@@ -299,6 +300,7 @@ static enum rp_config_value assign(const struct rp_config_key *key,
         return RP_CONFIG_VALUE_GOOD;
     case RP_CONFIG_KIND_NEWLINE:
     case RP_CONFIG_KIND_SYNC:
+    case RP_CONFIG_KIND_IO:
     case RP_CONFIG_KIND_FORMAT:
     case RP_CONFIG_KIND_LEVEL: return assign_choice(key, config, text);
     case RP_CONFIG_KIND_COUNT: break;
@@ -381,6 +383,7 @@ static bool print_range(const struct rp_config_key *key,
     case RP_CONFIG_KIND_BOOL:
     case RP_CONFIG_KIND_NEWLINE:
     case RP_CONFIG_KIND_SYNC:
+    case RP_CONFIG_KIND_IO:
     case RP_CONFIG_KIND_FORMAT:
     case RP_CONFIG_KIND_LEVEL:
     case RP_CONFIG_KIND_COUNT: break;
@@ -496,6 +499,7 @@ void rp_config_key_print(const struct rp_config_key *key,
     case RP_CONFIG_KIND_CALLS: print_calls(look_at(key, config), stream); break;
     case RP_CONFIG_KIND_NEWLINE:
     case RP_CONFIG_KIND_SYNC:
+    case RP_CONFIG_KIND_IO:
     case RP_CONFIG_KIND_FORMAT:
     case RP_CONFIG_KIND_LEVEL:
         rp_config_key_print_string(kinds[key->kind].choices[choice_of(key, config)], stream);

@@ -25,6 +25,7 @@ enum rp_config_kind {
     RP_CONFIG_KIND_CALLS,   /* uint32_t[RP_SMTP_VERB_COUNT]: a group of verb = number */
     RP_CONFIG_KIND_NEWLINE, /* enum rp_dot_newline; from here on: choices */
     RP_CONFIG_KIND_SYNC,    /* enum rp_config_sync */
+    RP_CONFIG_KIND_IO,      /* enum rp_config_io */
     RP_CONFIG_KIND_FORMAT,  /* enum rp_config_log_format */
     RP_CONFIG_KIND_LEVEL,   /* enum rp_config_log_level */
     RP_CONFIG_KIND_COUNT,

@@ -54,6 +54,7 @@
     X("spool.path",            spool_path,            PATH,    "./spool", 1, 4095,                                    "Directory of the spool; created (0750) where it is missing.") \
     X("spool.segment_size",    spool_segment_size,    SIZE,    "64mb",    RP_SPOOL_SEGMENT_MIN, RP_SPOOL_SEGMENT_MAX, "Octets of a new segment; a multiple of 4kb.") \
     X("spool.sync",            spool_sync,            SYNC,    "commit",  0, 0,                                       "commit: 250 only after the message is on stable storage; none: once it is written.") \
+    X("spool.io",              spool_io,              IO,      "buffered", 0, 0,                                      "buffered: small messages pass through the page cache; direct: none do.") \
     X("spool.min_free",        spool_min_free,        SHARE,   "5%",      0, 1024 * RP_CONFIG_TB,              "Less than this free on the disk: 452 4.3.1 at MAIL.") \
     X("spool.discard",         spool_discard,         BOOL,    "false",   0, 0,                                       "Accept and drop: for load tests only.") \
     X("log.format",            log_format,            FORMAT,  "auto",    0, 0,                                       "text, json, or auto: text on a terminal and json else.") \

@@ -14,6 +14,7 @@
 #include "worker_impl.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 const struct rp_reply rp_lane_no_space = {452, "4.3.1", "Insufficient storage, try again later"};
@@ -57,7 +58,7 @@ static uint32_t queue_take(struct rp_worker *worker, struct rp_lane_queue *queue
     return index;
 }
 
-void rp_lane_init(struct rp_worker *worker)
+int rp_lane_init(struct rp_worker *worker)
 {
     struct rp_lane *lane = &worker->lane;
     const struct rp_spooldir_lane *start = &worker->dir->lanes[worker->lane_number];
@@ -67,6 +68,7 @@ void rp_lane_init(struct rp_worker *worker)
                          start->next_sequence, worker->dir->doorbell);
     rp_segment_maker_init(&lane->maker, worker->io, start->fd, worker->dir->segment_size,
                           start->next_segment);
+    return rp_stage_open(&lane->stage);
 }
 
 bool rp_lane_is_idle(const struct rp_lane *lane)
@@ -107,6 +109,33 @@ static void settle_all(struct rp_worker *worker,
     }
 }
 
+/* A body that a record holds as direct I/O can write it. */
+static bool is_gathered(const struct rp_message *message)
+{
+    return message->is_gathered && message->big_id == 0;
+}
+
+static void wait_for_batch(struct rp_worker *worker, uint32_t index)
+{
+    const struct rp_message *message = rp_message_at(&worker->store, index);
+    struct rp_lane *lane = &worker->lane;
+    queue_put(worker, &lane->waiting, index);
+    lane->gathered_count += is_gathered(message);
+    lane->waiting_octets += message->big_id == 0 ? message->body_len : 0;
+}
+
+static uint32_t take_waiting(struct rp_worker *worker)
+{
+    struct rp_lane *lane = &worker->lane;
+    uint32_t index = queue_take(worker, &lane->waiting);
+    if (index != RP_NONE) {
+        const struct rp_message *message = rp_message_at(&worker->store, index);
+        lane->gathered_count -= is_gathered(message);
+        lane->waiting_octets -= message->big_id == 0 ? message->body_len : 0;
+    }
+    return index;
+}
+
 void rp_lane_add(struct rp_worker *worker, uint32_t index)
 {
     struct rp_message *message = rp_message_at(&worker->store, index);
@@ -119,7 +148,15 @@ void rp_lane_add(struct rp_worker *worker, uint32_t index)
         settle(worker, index, NULL);
         return;
     }
-    queue_put(worker, &worker->lane.waiting, index);
+    wait_for_batch(worker, index);
+}
+
+static void settle_waiting(struct rp_worker *worker, const struct rp_reply *failure)
+{
+    uint32_t index;
+    while ((index = take_waiting(worker)) != RP_NONE) {
+        settle(worker, index, failure);
+    }
 }
 
 /* ---- a batch ---- */
@@ -142,6 +179,7 @@ static int append(struct rp_worker *worker, uint32_t index)
         .time_ns = message->time_ns,
         .big_id = message->big_id,
         .body_hash = message->body_hash,
+        .is_block_aligned = lane->is_direct && is_gathered(message),
     };
     return rp_spool_batch_append(&lane->batch, &record, &message->id);
 }
@@ -151,13 +189,36 @@ static void write_rest(struct rp_worker *worker)
     struct rp_lane *lane = &worker->lane;
     struct rp_spool_batch *batch = &lane->batch;
     bool is_durable = worker->config->spool_sync == RP_CONFIG_SYNC_COMMIT;
-    uint64_t done = batch->len;
-    for (size_t i = lane->iov_first; i < batch->iov_count; i++) {
-        done -= batch->iov[i].iov_len;
-    }
+    size_t count = lane->iov_count - lane->iov_first;
     rp_io_write(worker->io, rp_op_tag(RP_OP_COMMIT, 0), lane->segment.fd,
-                batch->iov + lane->iov_first, batch->iov_count - lane->iov_first, batch->off + done,
-                is_durable);
+                lane->iov + lane->iov_first, count < IOV_MAX ? count : IOV_MAX,
+                batch->off + lane->written, is_durable);
+}
+
+static void set_direct(struct rp_lane *lane, bool is_on)
+{
+    if (lane->segment.is_direct != is_on) {
+        rp_segment_set_direct(lane->segment.fd, is_on);
+        lane->segment.is_direct = is_on;
+    }
+}
+
+/* The batch is sealed: off it goes. */
+static void begin_write(struct rp_worker *worker, enum rp_lane_state state)
+{
+    struct rp_lane *lane = &worker->lane;
+    lane->state = state;
+    lane->iov = lane->batch.iov;
+    lane->iov_count = lane->batch.iov_count;
+    if (lane->is_direct) {
+        rp_stage_line_up(&lane->stage, lane->batch.iov, lane->batch.iov_count);
+        lane->iov = lane->stage.iov;
+        lane->iov_count = lane->stage.iov_count;
+    }
+    lane->iov_first = 0;
+    lane->written = 0;
+    set_direct(lane, lane->is_direct);
+    write_rest(worker);
 }
 
 static void open_segment(struct rp_worker *worker)
@@ -165,6 +226,7 @@ static void open_segment(struct rp_worker *worker)
     struct rp_lane *lane = &worker->lane;
     lane->segment = rp_segment_maker_take(&lane->maker);
     lane->is_open = true;
+    lane->segment_commits = 0;
     rp_spool_writer_open_segment(&lane->writer, lane->segment.number, lane->maker.size,
                                  lane->segment.index);
     rp_stats_add(&worker->stats.segments, 1);
@@ -178,6 +240,7 @@ static bool close_segment(struct rp_worker *worker)
     if (lane->maker.retire_pending > 0) {
         return false;
     }
+    lane->maker.is_bulk = lane->writer.off / RP_BULK_COMMIT > lane->segment_commits;
     rp_spool_writer_close_segment(&lane->writer);
     bool is_taken = rp_segment_maker_retire(&lane->maker, &lane->segment);
     assert(is_taken);
@@ -200,18 +263,35 @@ static bool need_segment(struct rp_worker *worker)
     return false;
 }
 
+/* At most so many octets of a direct batch must be copied for this message. */
+static uint64_t stage_need(const struct rp_message *message)
+{
+    uint64_t head = (uint64_t)message->block_count * RP_BLOCK_SIZE + 3 * RP_SPOOL_BLOCK;
+    return is_gathered(message) || message->big_id != 0 ? head : head + message->body_len;
+}
+
 /* Fill the batch from those that wait. False: none fits, the segment is full. */
 static bool fill(struct rp_worker *worker)
 {
     struct rp_lane *lane = &worker->lane;
+    bool is_wanted = lane->gathered_count > 0 || lane->waiting_octets >= RP_DIRECT_THRESHOLD ||
+                     worker->config->spool_io == RP_CONFIG_IO_DIRECT;
+    lane->is_direct = is_wanted && !lane->cannot_direct;
+    uint64_t room = RP_STAGE_SIZE - 3 * RP_SPOOL_BLOCK;
     rp_spool_batch_begin(&lane->batch, &lane->writer);
     while (lane->waiting.first != RP_NONE) {
+        const struct rp_message *message = rp_message_at(&worker->store, lane->waiting.first);
+        uint64_t need = lane->is_direct ? stage_need(message) : 0;
+        if (need > room) {
+            break;
+        }
         int err = append(worker, lane->waiting.first);
         if (err < 0) {
             assert(err == -ENOSPC || (err == -ENOBUFS && lane->batch.count > 0));
             break;
         }
-        queue_put(worker, &lane->writing, queue_take(worker, &lane->waiting));
+        room -= need;
+        queue_put(worker, &lane->writing, take_waiting(worker));
     }
     return lane->batch.count > 0;
 }
@@ -240,14 +320,15 @@ void rp_lane_pump(struct rp_worker *worker)
     if (!need_segment(worker)) {
         if (lane->maker.error != 0) {
             drop_failed(worker);
-            settle_all(worker, &lane->waiting, rp_lane_reply_for_error(lane->maker.error));
+            settle_waiting(worker, rp_lane_reply_for_error(lane->maker.error));
         }
         return;
     }
     if (has_failed) {
         rp_spool_batch_begin(&lane->batch, &lane->writer);
         rp_spool_batch_seal_header(&lane->batch);
-        lane->state = RP_LANE_VOIDING;
+        lane->is_direct = false;
+        begin_write(worker, RP_LANE_VOIDING);
     } else {
         while (!fill(worker)) {
             if (!close_segment(worker) || !need_segment(worker)) {
@@ -255,11 +336,10 @@ void rp_lane_pump(struct rp_worker *worker)
             }
         }
         rp_spool_batch_seal(&lane->batch);
-        lane->state = RP_LANE_WRITING;
         rp_stats_add(&worker->stats.commits, 1);
+        lane->segment_commits++;
+        begin_write(worker, RP_LANE_WRITING);
     }
-    lane->iov_first = 0;
-    write_rest(worker);
 }
 
 static void committed(struct rp_worker *worker)
@@ -307,10 +387,13 @@ static void failed(struct rp_worker *worker, int error)
 void rp_lane_completed(struct rp_worker *worker, int32_t res)
 {
     struct rp_lane *lane = &worker->lane;
-    struct rp_spool_batch *batch = &lane->batch;
     assert(lane->state != RP_LANE_IDLE);
     if (res <= 0) {
-        if (res == -EINTR || res == -EAGAIN) {
+        if (res == -EINVAL && lane->segment.is_direct) {
+            lane->cannot_direct = true; /* a file system with wishes of its own: buffered, then */
+            set_direct(lane, false);
+            write_rest(worker);
+        } else if (res == -EINTR || res == -EAGAIN) {
             write_rest(worker);
         } else {
             failed(worker, res == 0 ? EIO : -res);
@@ -318,16 +401,20 @@ void rp_lane_completed(struct rp_worker *worker, int32_t res)
         return;
     }
     size_t left = (size_t)res;
-    while (left > 0 && left >= batch->iov[lane->iov_first].iov_len) {
-        left -= batch->iov[lane->iov_first++].iov_len;
+    lane->written += left;
+    while (left > 0 && left >= lane->iov[lane->iov_first].iov_len) {
+        left -= lane->iov[lane->iov_first++].iov_len;
     }
-    if (lane->iov_first == batch->iov_count) {
+    if (lane->iov_first == lane->iov_count) {
         committed(worker);
         return;
     }
-    struct iovec *iov = &batch->iov[lane->iov_first];
+    struct iovec *iov = &lane->iov[lane->iov_first];
     iov->iov_base = (uint8_t *)iov->iov_base + left;
     iov->iov_len -= left;
+    if (lane->written % RP_SPOOL_BLOCK != 0) {
+        set_direct(lane, false); /* the rest has no alignment left */
+    }
     write_rest(worker);
 }
 
@@ -347,4 +434,5 @@ void rp_lane_close(struct rp_worker *worker)
         lane->is_open = false;
     }
     rp_segment_maker_close(&lane->maker);
+    rp_stage_close(&lane->stage);
 }

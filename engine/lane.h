@@ -11,6 +11,7 @@
 #include "limits.h"
 #include "message.h"
 #include "segment.h"
+#include "stage.h"
 
 struct rp_worker;
 
@@ -34,13 +35,23 @@ struct rp_lane {
     struct rp_lane_queue writing;   /* in the batch under way */
     struct rp_lane_queue failed;    /* of an abandoned batch: refused once it is void */
     const struct rp_reply *failure; /* what they are told */
-    size_t iov_first;               /* of the batch: those before it are written */
+    uint32_t gathered_count;        /* of `waiting`: bodies lined up for direct I/O */
+    uint64_t waiting_octets;        /* of bodies that `waiting` will put into records */
+    uint64_t segment_commits;       /* of the open segment */
+    bool is_direct;                 /* the batch is written past the page cache */
+    bool cannot_direct;             /* the file system refused that: not asked again */
+    struct iovec *iov;              /* what is written: of the batch, or of the stage */
+    size_t iov_count;
+    size_t iov_first; /* those before it are written */
+    uint64_t written; /* octets of the batch that are written */
+    struct rp_stage stage;
     struct rp_spool_batch batch;
     struct iovec head_iov[RP_MESSAGE_BLOCKS_MAX + 1]; /* of the message that is appended */
     struct iovec body_iov[RP_MESSAGE_SLICES_MAX];
 };
 
-void rp_lane_init(struct rp_worker *worker);
+/* 0 or -ENOMEM. */
+int rp_lane_init(struct rp_worker *worker);
 
 /* A message is complete and its body is in its slices or, durable, in its file. */
 void rp_lane_add(struct rp_worker *worker, uint32_t message_index);

@@ -37,9 +37,28 @@
 /* Received buffers that a connection may have waiting unread before receiving is paused. */
 #define RP_INPUT_BUFFERS_MAX  8u
 
-/* A body beyond this goes to a file of its own: small enough for any segment beside the largest
- * envelope, and so that a connection holds little memory however large its message is. */
-#define RP_BIG_THRESHOLD      (256u << 10)
+/* A body beyond this is copied, as it comes and while it is in the cache, into buffers of its own:
+ * direct I/O can write those as they are, past the page cache, which costs less than the copy. */
+#define RP_GATHER_THRESHOLD   (64u << 10)
+
+/* A body beyond this goes to a file of its own, so that a connection holds little memory however
+ * large its message is; where memory is short, beyond the smaller one already. No more than this
+ * part of a segment, and the smaller one fits any segment beside the largest envelope. */
+#define RP_BIG_THRESHOLD      (4u << 20)
+#define RP_BIG_THRESHOLD_MIN  (256u << 10)
+#define RP_BIG_SEGMENT_PART   4u
+
+/* A batch with so many octets of bodies goes past the page cache, too: where so much comes at once
+ * that costs less than what a reader pays for reading it from the disk (perf/README.md). */
+#define RP_DIRECT_THRESHOLD   (128u << 10)
+
+/* Commits of this size on average: the next segment is allocated, not written with zeros. */
+#define RP_BULK_COMMIT        (1u << 20)
+
+/* What a batch for direct I/O copies together (record heads, small bodies); and its iovecs: each
+ * of the batch's at most in two pieces. */
+#define RP_STAGE_SIZE         (2u << 20)
+#define RP_STAGE_IOV          (2u * RP_SPOOL_BATCH_IOV)
 
 /* Slices of a body in one record. With head and padding they fit a batch of their own. */
 #define RP_MESSAGE_SLICES_MAX 512u
@@ -106,9 +125,15 @@ static_assert(RP_BLOCK_SIZE >= 2 * RP_REPLY_MAX, "two replies to a block");
 static_assert((RP_BUFFERS_LENT & (RP_BUFFERS_LENT - 1)) == 0, "a ring's size is a power of two");
 static_assert(RP_MESSAGE_SLICES_MAX + RP_MESSAGE_BLOCKS_MAX + 4 < RP_SPOOL_BATCH_IOV,
               "any message fits a batch");
-static_assert(RP_BIG_THRESHOLD + RP_BUFFER_SIZE + RP_MESSAGE_BLOCKS_MAX * RP_BLOCK_SIZE +
-                      3 * RP_SPOOL_BLOCK <=
+static_assert(RP_BIG_THRESHOLD_MIN + RP_BUFFER_SIZE + RP_MESSAGE_BLOCKS_MAX * RP_BLOCK_SIZE +
+                      5 * RP_SPOOL_BLOCK <=
                   RP_SPOOL_SEGMENT_MIN,
               "any record fits any segment");
+static_assert(RP_BIG_THRESHOLD / RP_BUFFER_SIZE + 8 < RP_MESSAGE_SLICES_MAX,
+              "a gathered body has its slices");
+static_assert(RP_BIG_THRESHOLD_MIN + RP_BUFFER_SIZE + RP_MESSAGE_BLOCKS_MAX * RP_BLOCK_SIZE +
+                      4 * RP_SPOOL_BLOCK <=
+                  RP_STAGE_SIZE,
+              "any message that was not gathered fits the stage");
 
 #endif

@@ -27,6 +27,9 @@ int rp_message_store_open(struct rp_message_store *store,
     if (err == 0) {
         err = rp_pool_open(&store->messages, sizeof(struct rp_message), message_count);
     }
+    if (err == 0) {
+        err = rp_pool_open(&store->hashes, sizeof(struct rp_spool_hash), message_count);
+    }
     if (err < 0) {
         rp_message_store_close(store);
     }
@@ -39,6 +42,7 @@ void rp_message_store_close(struct rp_message_store *store)
     rp_pool_close(&store->slices);
     rp_pool_close(&store->blocks);
     rp_pool_close(&store->messages);
+    rp_pool_close(&store->hashes);
 }
 
 uint32_t rp_block_take(struct rp_message_store *store)
@@ -81,6 +85,7 @@ uint32_t rp_message_take(struct rp_message_store *store, uint32_t conn, uint32_t
         .conn_generation = conn_generation,
         .out_block = RP_NONE,
         .big = RP_NONE,
+        .hash = RP_NONE,
         .first_block = block_index,
         .last_block = block_index,
         .block_count = 1,
@@ -193,6 +198,9 @@ void rp_message_drop(struct rp_message_store *store, uint32_t index)
     struct rp_message *message = rp_message_at(store, index);
     assert(message->big == RP_NONE);
     rp_slices_drop(store, &message->slices);
+    if (message->hash != RP_NONE) {
+        rp_pool_give(&store->hashes, message->hash);
+    }
     while (message->first_block != RP_NONE) {
         uint32_t block = message->first_block;
         message->first_block = rp_block_at(store, block)->next;
@@ -252,6 +260,29 @@ bool rp_message_put_item(struct rp_message_store *store,
 }
 
 /* ---- the body ---- */
+
+void rp_message_hash(struct rp_message_store *store,
+                     struct rp_message *message,
+                     const uint8_t *ptr,
+                     size_t len)
+{
+    if (message->hash == RP_NONE) {
+        message->hash = rp_pool_take(&store->hashes);
+        assert(message->hash != RP_NONE); /* there is one for each message */
+        rp_spool_hash_init(rp_pool_at(&store->hashes, message->hash));
+    }
+    rp_spool_hash_add(rp_pool_at(&store->hashes, message->hash), ptr, len);
+}
+
+void rp_message_end_hash(struct rp_message_store *store, struct rp_message *message)
+{
+    if (message->hash == RP_NONE) {
+        rp_message_hash(store, message, NULL, 0);
+    }
+    message->body_hash = rp_spool_hash_get(rp_pool_at(&store->hashes, message->hash));
+    rp_pool_give(&store->hashes, message->hash);
+    message->hash = RP_NONE;
+}
 
 static bool add_slice(struct rp_message_store *store,
                       struct rp_message *message,
@@ -378,6 +409,65 @@ bool rp_message_append_slice(struct rp_message_store *store,
     bool is_wasteful = len < RP_BUFFER_SIZE / 4 && rp_bufpool_is_short(&store->buffers);
     size_t copied = is_behind_copy || is_wasteful ? copy_some(store, message, ptr, len) : 0;
     return copied == len || add_slice(store, message, buffer, off + copied, len - copied);
+}
+
+/* Bring what there is of the body together. False: there are not enough buffers. */
+static bool begin_gathering(struct rp_message_store *store, struct rp_message *message)
+{
+    struct rp_slices gathered = RP_SLICES_EMPTY;
+    struct rp_slices *slices = &message->slices;
+    if (slices->len > 0 && !rp_slices_take_aligned(store, slices, slices->len, &gathered)) {
+        return false;
+    }
+    *slices = gathered;
+    return true;
+}
+
+/* The last slice, with room; NULL: no buffer, or no slice, is left. */
+static struct rp_slice *make_room(struct rp_message_store *store, struct rp_message *message)
+{
+    struct rp_slice *last = last_slice(store, message);
+    if (last != NULL && last->off + last->len < RP_BUFFER_SIZE) {
+        return last;
+    }
+    uint32_t buffer = rp_bufpool_take(&store->buffers);
+    if (buffer == RP_NONE) {
+        return NULL;
+    }
+    bool ok = add_slice(store, message, buffer, 0, 0);
+    rp_bufpool_release(&store->buffers, buffer); /* the slice holds it, where there is one */
+    return ok ? last_slice(store, message) : NULL;
+}
+
+bool rp_message_append_gathered(struct rp_message_store *store,
+                                struct rp_message *message,
+                                uint32_t buffer,
+                                const uint8_t *ptr,
+                                size_t len)
+{
+    if (!message->is_gathered && !message->is_scattered) {
+        message->is_scattered = !begin_gathering(store, message);
+    }
+    while (!message->is_scattered && len > 0) {
+        struct rp_slice *last = make_room(store, message);
+        if (last == NULL) {
+            message->is_scattered = true;
+            break;
+        }
+        size_t room = RP_BUFFER_SIZE - last->off - last->len;
+        size_t part = len < room ? len : room;
+        memcpy(rp_bufpool_ptr(&store->buffers, last->buffer) + last->off + last->len, ptr, part);
+        grow_last(message, last, part);
+        count_copied(store, part);
+        ptr += part;
+        len -= part;
+    }
+    message->is_gathered = !message->is_scattered;
+    if (len == 0) {
+        return true;
+    }
+    return buffer != RP_NONE ? rp_message_append_slice(store, message, buffer, ptr, len)
+                             : rp_message_append_copy(store, message, ptr, len);
 }
 
 /* ---- what is written ---- */

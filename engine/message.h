@@ -52,8 +52,11 @@ struct rp_message {
     uint64_t body_len;       /* octets of the body so far, in slices and file */
     uint64_t time_ns;
     uint64_t big_id;                /* 0: none */
-    uint64_t body_hash;             /* of a big body */
+    uint64_t body_hash;             /* once the body is complete */
+    uint32_t hash;                  /* the running hash of the body; RP_NONE: nothing came yet */
     bool is_complete;               /* the end of data was seen: it has a place among the replies */
+    bool is_gathered;               /* its slices fill buffers of its own from their starts */
+    bool is_scattered;              /* memory was too short for that: not tried again */
     const struct rp_reply *failure; /* the engine's own trouble with it; NULL: none so far */
     struct rp_spool_id id;
 };
@@ -65,8 +68,9 @@ struct rp_message_store {
     uint32_t reply_blocks; /* so many are for replies: envelopes take none of them */
     struct rp_pool slices;
     struct rp_pool messages;
-    uint32_t compact;     /* a buffer that small slices are copied into, or RP_NONE */
-    uint32_t compact_len; /* octets of it in use */
+    struct rp_pool hashes; /* running ones: few, so that they stay in the cache */
+    uint32_t compact;      /* a buffer that small slices are copied into, or RP_NONE */
+    uint32_t compact_len;  /* octets of it in use */
     struct rp_stats *stats;
 };
 
@@ -136,6 +140,16 @@ bool rp_message_put_item(struct rp_message_store *store,
                          const void *value,
                          size_t len);
 
+/* The next octets of the body go into its hash: before they are appended, which may move them, and
+ * while they are in the cache. */
+void rp_message_hash(struct rp_message_store *store,
+                     struct rp_message *message,
+                     const uint8_t *ptr,
+                     size_t len);
+
+/* The body is complete: body_hash is set. */
+void rp_message_end_hash(struct rp_message_store *store, struct rp_message *message);
+
 /* Add octets of the body that stand in that buffer, without copying them (but see
  * RP_SLICE_MOVE_MAX, and memory that is short). False: no memory left. */
 bool rp_message_append_slice(struct rp_message_store *store,
@@ -143,6 +157,14 @@ bool rp_message_append_slice(struct rp_message_store *store,
                              uint32_t buffer,
                              const uint8_t *ptr,
                              size_t len);
+
+/* The same for a large body: copy them together, lined up for direct I/O (is_gathered). Where no
+ * buffer is left for that it is as above. RP_NONE: the octets stand in no buffer. */
+bool rp_message_append_gathered(struct rp_message_store *store,
+                                struct rp_message *message,
+                                uint32_t buffer,
+                                const uint8_t *ptr,
+                                size_t len);
 
 /* Add octets of the body from elsewhere, by copying. False: no memory left. */
 bool rp_message_append_copy(struct rp_message_store *store,

@@ -129,6 +129,19 @@ static int map_index(struct rp_segment_maker *maker)
     return 0;
 }
 
+static void begin_zeros(struct rp_segment_maker *maker)
+{
+    maker->step = RP_SEGMENT_ZERO;
+    rp_segment_set_direct(maker->segment.fd, true);
+    write_zeros(maker);
+}
+
+static void sync_file(struct rp_segment_maker *maker)
+{
+    maker->step = RP_SEGMENT_SYNC;
+    rp_io_sync(maker->io, tag(), maker->segment.fd, false);
+}
+
 /* The step that `maker->step` names went well: begin the next one. */
 static void go_on(struct rp_segment_maker *maker, int32_t res)
 {
@@ -136,10 +149,14 @@ static void go_on(struct rp_segment_maker *maker, int32_t res)
     switch (maker->step) {
     case RP_SEGMENT_OPEN_FILE:
         maker->segment.fd = res;
-        maker->step = RP_SEGMENT_ZERO;
-        rp_segment_set_direct(res, true);
-        write_zeros(maker);
+        if (maker->is_bulk) {
+            maker->step = RP_SEGMENT_ALLOCATE;
+            rp_io_fallocate(maker->io, tag(), res, maker->size);
+            break;
+        }
+        begin_zeros(maker);
         break;
+    case RP_SEGMENT_ALLOCATE: sync_file(maker); break;
     case RP_SEGMENT_ZERO:
         maker->zero_off += (uint32_t)res;
         if (maker->zero_off % RP_SPOOL_BLOCK != 0) {
@@ -150,8 +167,7 @@ static void go_on(struct rp_segment_maker *maker, int32_t res)
             break;
         }
         rp_segment_set_direct(maker->segment.fd, false);
-        maker->step = RP_SEGMENT_SYNC;
-        rp_io_sync(maker->io, tag(), maker->segment.fd, false);
+        sync_file(maker);
         break;
     case RP_SEGMENT_SYNC:
         maker->step = RP_SEGMENT_OPEN_INDEX;
@@ -197,6 +213,8 @@ void rp_segment_maker_step(struct rp_segment_maker *maker, int32_t res)
         if (--maker->undo_pending == 0) {
             end_undo(maker);
         }
+    } else if (res == -EOPNOTSUPP && maker->step == RP_SEGMENT_ALLOCATE) {
+        begin_zeros(maker); /* a file system that cannot allocate */
     } else if (res < 0) {
         undo(maker, -res);
     } else if (maker->step == RP_SEGMENT_ZERO && res == 0) {

@@ -5,7 +5,8 @@
  * A prepared segment is a file of zeros that were really written and synced, with an
  * allocated, mapped index beside it: a commit then changes no size and no extent (a
  * growing or merely fallocated file was measured at 1.6 to 3.2 x per commit), and
- * writing to the mapped index cannot fail for want of disk space.
+ * writing to the mapped index cannot fail for want of disk space. Where commits are large
+ * (is_bulk) writing everything twice costs more than that: then it is only allocated.
  */
 #ifndef SEGMENT_H
 #define SEGMENT_H
@@ -19,6 +20,7 @@
 enum rp_segment_step {
     RP_SEGMENT_IDLE, /* nothing prepared, nothing under way */
     RP_SEGMENT_OPEN_FILE,
+    RP_SEGMENT_ALLOCATE, /* is_bulk: instead of ZERO */
     RP_SEGMENT_ZERO,
     RP_SEGMENT_SYNC,
     RP_SEGMENT_OPEN_INDEX,
@@ -34,6 +36,7 @@ struct rp_segment {
     uint64_t number;
     int fd;
     int index_fd;
+    bool is_direct;                      /* the file has O_DIRECT now */
     struct rp_spool_index_header *index; /* mapped */
 };
 
@@ -44,6 +47,7 @@ struct rp_segment_maker {
     enum rp_segment_step step;
     int error; /* why the last one failed, or 0 */
     uint64_t retry_ns;
+    bool is_bulk; /* the next one is for few, large commits: it is allocated, not written */
     uint64_t zero_off;
     struct iovec zero_iov;
     uint64_t next_number;

@@ -140,11 +140,24 @@ static void on_rcpt(struct run *run)
 static bool append_body(struct run *run, struct rp_span body)
 {
     struct rp_message_store *store = &run->worker->store;
+    struct rp_message *message = transaction(run);
     const uint8_t *start = rp_bufpool_ptr(&store->buffers, run->buffer);
     bool is_inside = body.ptr >= start && body.ptr < start + RP_BUFFER_SIZE;
-    return is_inside
-               ? rp_message_append_slice(store, transaction(run), run->buffer, body.ptr, body.len)
-               : rp_message_append_copy(store, transaction(run), body.ptr, body.len);
+    uint32_t buffer = is_inside ? run->buffer : RP_NONE; /* none: a newline that was put in */
+    if (message->body_len + body.len > RP_GATHER_THRESHOLD) {
+        return rp_message_append_gathered(store, message, buffer, body.ptr, body.len);
+    }
+    return is_inside ? rp_message_append_slice(store, message, buffer, body.ptr, body.len)
+                     : rp_message_append_copy(store, message, body.ptr, body.len);
+}
+
+static bool is_big(const struct rp_worker *worker, const struct rp_message *message)
+{
+    bool may_wait = message->is_gathered && !rp_bufpool_is_short(&worker->store.buffers);
+    uint64_t part = worker->dir->segment_size / RP_BIG_SEGMENT_PART;
+    uint64_t most = part < RP_BIG_THRESHOLD ? part : RP_BIG_THRESHOLD;
+    return message->body_len > (may_wait ? most : RP_BIG_THRESHOLD_MIN) ||
+           message->slices.count >= RP_MESSAGE_SLICES_MAX - 1;
 }
 
 static void on_body(struct run *run)
@@ -154,12 +167,11 @@ static void on_body(struct run *run)
     struct rp_span body = conn->smtp.event.body;
     struct rp_message *message = transaction(run);
     rp_stats_add(&worker->stats.body_bytes, body.len);
-    if (message->failure == NULL && !append_body(run, body)) {
-        message->failure = &rp_lane_no_memory;
+    if (message->failure == NULL) {
+        rp_message_hash(&worker->store, message, body.ptr, body.len);
+        message->failure = append_body(run, body) ? NULL : &rp_lane_no_memory;
     }
-    bool is_big =
-        message->body_len > RP_BIG_THRESHOLD || message->slices.count >= RP_MESSAGE_SLICES_MAX - 1;
-    if (message->failure == NULL && message->big == RP_NONE && is_big &&
+    if (message->failure == NULL && message->big == RP_NONE && is_big(worker, message) &&
         !rp_big_begin(worker, conn->message)) {
         message->failure = &rp_lane_no_memory;
     }
@@ -195,6 +207,7 @@ static void on_message(struct run *run)
     uint32_t message_index = conn->message;
     conn->message = RP_NONE;
     message->is_complete = true;
+    rp_message_end_hash(&worker->store, message);
     message->time_ns = rp_io_wall_ns(worker->io);
     rp_smtp_defer(&conn->smtp);
     if (message->big != RP_NONE) {

@@ -68,8 +68,8 @@ int rp_worker_open(const struct rp_worker_options *options,
         free(worker);
         return err;
     }
-    rp_lane_init(worker);
-    err = open_parts(worker, options);
+    err = rp_lane_init(worker);
+    err = err == 0 ? open_parts(worker, options) : err;
     if (err < 0) {
         (void)snprintf(error, error_len,
                        "out of memory; lower limits.memory or limits.connections");

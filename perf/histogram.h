@@ -32,12 +32,23 @@ struct rp_histogram {
 
 void rp_histogram_add(struct rp_histogram *histogram, uint64_t value, uint64_t times);
 
-/* Add what `other` holds to `histogram`. */
+/* Empty it again; its thread only, others may read meanwhile. Costs what the used part costs. */
+void rp_histogram_clear(struct rp_histogram *histogram);
+
+/* Add what `other` holds to `histogram`. What its thread adds meanwhile is there or not; the
+ * count is in any case that of the buckets. */
 void rp_histogram_merge(struct rp_histogram *histogram, const struct rp_histogram *other);
 
 /* The value that a share of `quantile` (0 to 1) of all does not exceed: the highest value of its
  * bucket, never more than max. 0 where there is none. */
 uint64_t rp_histogram_quantile(const struct rp_histogram *histogram, double quantile);
+
+/* The same over what came since `before` was copied from it: buckets only grow. */
+uint64_t rp_histogram_quantile_since(const struct rp_histogram *histogram,
+                                     const struct rp_histogram *before,
+                                     double quantile);
+
+double rp_histogram_mean(const struct rp_histogram *histogram); /* 0 where there is none */
 
 /* The buckets that hold something, in order: *position begins at 0. False: no more. Values from
  * *low_out to *high_out, both included. */

@@ -7,11 +7,13 @@
 
 #include "load_stats.h"
 #include "load_verify.h"
+#include "tools/failure.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What was asked for and what else is known; strings are for people and never NULL. */
+/* What was asked for and what else is known; strings are for people and, but for `command`,
+ * never NULL. */
 struct rp_load_report {
     const struct rp_load_stats *stats; /* the sum */
     const char *target;                /* "127.0.0.1:2525" */
@@ -19,6 +21,7 @@ struct rp_load_report {
     const char *size;                  /* as given: "10240", "1024-65536", "eml:DIR" */
     uint32_t connections;
     uint32_t workers;
+    uint32_t cores; /* that the workers can use: no more than workers; 0: not known, as workers */
     uint32_t recipients;
     uint64_t per_connection; /* 0: no limit */
     double rate;             /* messages/s asked for; 0: closed loop */
@@ -29,17 +32,25 @@ struct rp_load_report {
     double server_cpu_s;      /* of --cpu-stat; negative: not known */
     uint64_t started_wall_ns; /* since 1970 */
     const struct rp_load_verify_result *verify; /* NULL: not asked for */
+    const char *command; /* the command line, without a password; NULL: not told */
 };
 
-/* The live line: rewritten on a terminal, else a line now and then; to stderr. */
+/* The live line: rewritten on a terminal, else a line now and then; to stderr. Texts of refusals
+ * and errors are told once, when they are new. */
 struct rp_load_progress {
-    bool is_terminal;
-    bool is_shown; /* something stands on the line */
-    uint64_t last_ns;
+    bool is_terminal; /* what can go back on its line; set by init, as the next */
+    bool is_utf8;
+    bool is_shown;        /* something stands on the line */
     uint64_t total;       /* messages to send; 0: a duration */
     uint64_t duration_ns; /* 0: a number of messages */
-    uint64_t last_accepted;
-    struct rp_histogram last_latency; /* what the histogram was then: p99 is that of the interval */
+    uint64_t drawn_ns;    /* when the line was written last; 0: never */
+    uint64_t measured_ns; /* when the next four were taken; 0: never */
+    uint64_t measured_accepted;
+    struct rp_histogram measured_latency; /* p99 is that of the time since */
+    double rate;                          /* messages/s in the second before measured_ns */
+    uint64_t p99_ns;                      /* of that second */
+    uint64_t told[RP_LOAD_SAMPLES_MAX];   /* hashes of samples that were told */
+    uint32_t told_count;
 };
 void rp_load_progress_init(struct rp_load_progress *progress, uint64_t total, uint64_t duration_ns);
 /* Call about ten times a second, with the sum so far; decides itself when to print. */
@@ -48,15 +59,17 @@ void rp_load_progress_show(struct rp_load_progress *progress,
                            uint64_t now_ns);
 void rp_load_progress_clear(struct rp_load_progress *progress);
 
-/* Each: 0 or -errno. `path` "-" is stdout. A file is written aside and renamed: whole or not. */
-int rp_load_report_text(const struct rp_load_report *report); /* to stdout */
-int rp_load_report_json(const struct rp_load_report *report, const char *path);
-int rp_load_report_html(const struct rp_load_report *report, const char *path);
+/* Each: RP_EXIT_FINE; or RP_EXIT_FAILED, and what was wrong was told on stderr. `path` "-" is
+ * stdout. A file is written aside and renamed: whole or not. */
+enum rp_failure_exit rp_load_summary_print(const struct rp_load_report *report); /* to stdout */
+enum rp_failure_exit rp_load_json_write(const struct rp_load_report *report, const char *path);
+enum rp_failure_exit rp_load_html_write(const struct rp_load_report *report, const char *path);
 
 /* "p99=20ms", "errors=0", "rate=10000", ...: --threshold. */
 struct rp_load_threshold {
-    const char *text; /* as given */
-    uint8_t what;     /* private to load_threshold.c */
+    const char *text; /* as given; a loan */
+    uint8_t what;     /* private to load_threshold.c, as is the next */
+    bool is_share;    /* limit is a share of all messages ("1%"), not a number */
     double limit;
 };
 /* 0 or -EINVAL with one line in `error` that lists what would be right. */

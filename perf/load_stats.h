@@ -12,7 +12,8 @@
  *
  * One thread writes an rp_load_stats. Any other may read the counters and call
  * rp_load_stats_add on it meanwhile: every number is stored whole (relaxed atomics), though
- * not all of them of the same instant. No allocation after open.
+ * not all of them of the same instant: of the series, which is folded when it is full, only what
+ * is read after the thread's end is exact. No allocation after open.
  */
 #ifndef PERF_LOAD_STATS_H
 #define PERF_LOAD_STATS_H
@@ -49,10 +50,13 @@ enum rp_load_error {
 };
 const char *rp_load_error_name(enum rp_load_error error);
 
-#define RP_LOAD_CODES_MAX   1000u /* reply codes are three digits */
-#define RP_LOAD_SERIES_MAX  4096u /* intervals; when they are used up each becomes twice as long */
-#define RP_LOAD_SAMPLES_MAX 16u   /* texts kept of errors and refusals */
-#define RP_LOAD_SAMPLE_LEN  200u
+#define RP_LOAD_CODES_MAX     1000u /* reply codes are three digits */
+#define RP_LOAD_SERIES_MAX    4096u /* intervals; used up, each becomes twice as long */
+#define RP_LOAD_SAMPLES_MAX   16u   /* texts kept of errors and refusals */
+#define RP_LOAD_SAMPLE_LEN    200u
+/* Of a kind: texts that differ only by a number must not take the room of all others. */
+#define RP_LOAD_SAMPLES_ALIKE 3u
+#define RP_LOAD_INTERVAL_NS   UINT64_C(100000000) /* of the series, at first: 6.8 minutes fit */
 
 struct rp_load_interval {
     uint64_t accepted;
@@ -70,8 +74,9 @@ struct rp_load_stats {
     uint64_t octets;      /* bodies of accepted messages, before dot-stuffing */
     uint64_t connections; /* that got their greeting */
     uint64_t recipients_refused;
-    uint64_t started; /* messages begun */
-    uint64_t late;    /* open loop: messages that began after their intended time by 1 ms+ */
+    uint64_t started;    /* messages begun */
+    uint64_t late;       /* open loop: messages that began after their intended time by 1 ms+ */
+    uint64_t never_sent; /* open loop: arrivals that were due before its end, and never begun */
     uint64_t codes[RP_LOAD_PHASE_COUNT][RP_LOAD_CODES_MAX];
     struct rp_histogram latency[RP_LOAD_PHASE_COUNT]; /* ns */
     uint64_t begin_ns;                                /* of the timed part; CLOCK_MONOTONIC */
@@ -80,14 +85,15 @@ struct rp_load_stats {
     uint32_t series_count;
     struct rp_load_interval series[RP_LOAD_SERIES_MAX];
     uint32_t sample_count; /* written before it is counted: readers see whole texts */
-    char samples[RP_LOAD_SAMPLES_MAX][RP_LOAD_SAMPLE_LEN + 1]; /* "RCPT: 550 5.1.1 no such user" */
+    char samples[RP_LOAD_SAMPLES_MAX][RP_LOAD_SAMPLE_LEN + 1]; /* "rcpt: 550 5.1.1 no such user" */
 };
 
 /* 0 or -ENOMEM. interval_ns starts at 100 ms; begin_ns is set by rp_load_stats_begin. */
 int rp_load_stats_open(struct rp_load_stats **stats_out);
 void rp_load_stats_close(struct rp_load_stats *stats); /* NULL is fine */
 
-/* Forget all (of a warm-up) and begin the timed part now. */
+/* Forget all (of a warm-up) and begin the timed part now. All workers get the same now_ns, and
+ * so does the sum before each round of adding. */
 void rp_load_stats_begin(struct rp_load_stats *stats, uint64_t now_ns);
 
 void rp_load_stats_latency(struct rp_load_stats *stats, enum rp_load_phase phase, uint64_t ns);
@@ -101,8 +107,10 @@ void rp_load_stats_accepted(struct rp_load_stats *stats,
 void rp_load_stats_refused(struct rp_load_stats *stats, uint64_t now_ns);
 void rp_load_stats_error(struct rp_load_stats *stats, uint64_t now_ns, enum rp_load_error error);
 
-/* Keep the text of a refusal or an error, if there is room and it is not there yet; `text` need
- * not end with NUL, and may hold anything. */
+/* Keep the text of a refusal or an error, if there is room, it is not there yet and fewer than
+ * RP_LOAD_SAMPLES_ALIKE of this `what` with the same first three characters (the code) are.
+ * `what` is rp_load_phase_name for a reply, else words. `text` need not end with NUL, and may
+ * hold anything; line ends at its end are cut, NULs become "?". */
 void rp_load_stats_sample(struct rp_load_stats *stats,
                           const char *what,
                           const char *text,
@@ -110,7 +118,7 @@ void rp_load_stats_sample(struct rp_load_stats *stats,
 
 uint64_t rp_load_stats_errors(const struct rp_load_stats *stats); /* of all kinds */
 
-/* Add `other`, which may be in use by its thread, to `sum`. */
+/* Add `other`, which may be in use by its thread, to `sum`; its end_ns is the later one. */
 void rp_load_stats_add(struct rp_load_stats *sum, const struct rp_load_stats *other);
 
 #endif

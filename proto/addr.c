@@ -14,6 +14,8 @@
  */
 #include "rp_addr.h"
 
+#include "addr_short.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -485,6 +487,18 @@ static bool take_path(struct cursor *cursor,
 }
 
 enum rp_addr_result rp_addr_parse_path(struct rp_span *in,
+                                       const struct rp_addr_rules *rules,
+                                       struct rp_addr *addr_out)
+{
+    const size_t len = rp_addr_parse_short(*in, rules->local_part_max, addr_out);
+    if (len > 0) {
+        *in = span_to(in->ptr + len, in->ptr + in->len);
+        return RP_ADDR_OK;
+    }
+    return rp_addr_parse_long(in, rules, addr_out);
+}
+
+enum rp_addr_result rp_addr_parse_long(struct rp_span *in,
                                        const struct rp_addr_rules *rules,
                                        struct rp_addr *addr_out)
 {

@@ -2,7 +2,7 @@
 /*
  * cmd_mail.c - MAIL (RFC 5321, 4.1.1.2), and the form that it shares with RCPT.
  */
-#include "smtp_verb.h"
+#include "cmd_mail.h"
 
 #include "smtp_param.h"
 
@@ -20,10 +20,11 @@ static bool has_word(struct rp_span arg, struct rp_span word)
     return arg.len > word.len && rp_smtp_verb_is_word((struct rp_span){arg.ptr, word.len}, word);
 }
 
-const struct rp_reply *rp_cmd_mail_parse(const struct rp_smtp *smtp,
-                                         struct rp_smtp_command *command,
-                                         const struct rp_cmd_mail_form *form,
-                                         struct rp_cmd_mail_path *path_out)
+const struct rp_reply *rp_cmd_mail_parse_slowly(const struct rp_smtp *smtp,
+                                                struct rp_smtp_command *command,
+                                                const struct rp_cmd_mail_form *form,
+                                                struct rp_addr *addr_out,
+                                                struct rp_span *params_out)
 {
     static const struct rp_reply bad_address = {553, "5.1.3", "Error: malformed address"};
 
@@ -41,8 +42,7 @@ const struct rp_reply *rp_cmd_mail_parse(const struct rp_smtp *smtp,
         .allow_postmaster = form->allow_postmaster,
         .local_part_max = smtp->config->local_part_max,
     };
-    struct rp_addr addr;
-    if (rp_addr_parse_path(&rest, &rules, &addr) != RP_ADDR_OK) {
+    if (rp_addr_parse_path(&rest, &rules, addr_out) != RP_ADDR_OK) {
         return &bad_address;
     }
 
@@ -51,7 +51,7 @@ const struct rp_reply *rp_cmd_mail_parse(const struct rp_smtp *smtp,
     if (params.len > 0 && !smtp->is_extended) {
         return rp_smtp_verb_refuse_syntax(smtp, command);
     }
-    *path_out = (struct rp_cmd_mail_path){.addr = addr, .params = params};
+    *params_out = params;
     return NULL;
 }
 
@@ -67,24 +67,23 @@ const struct rp_reply *rp_cmd_mail_run(struct rp_smtp *smtp, struct rp_smtp_comm
         return &enough;
     }
 
-    const struct rp_cmd_mail_form form = {.word = RP_SPAN_OF("FROM:")};
-    struct rp_cmd_mail_path path = {
-        .params = {NULL, 0}
+    static const struct rp_cmd_mail_form form = {
+        .word = {(const uint8_t *)"FROM:", 5}
     };
-    const struct rp_reply *refusal = rp_cmd_mail_parse(smtp, command, &form, &path);
+    struct rp_smtp_mail *mail = &smtp->event.mail;
+    const struct rp_reply *refusal =
+        rp_cmd_mail_parse(smtp, command, &form, &mail->sender, &mail->params);
     if (refusal != NULL) {
         return refusal;
     }
-
-    struct rp_smtp_mail *mail = &smtp->event.mail;
-    *mail = (struct rp_smtp_mail){
-        .sender = path.addr,
-        .params = path.params,
-        .body = RP_SMTP_BODY_7BIT,
-    };
-    refusal = rp_smtp_param_parse(config, RP_SMTP_VERB_MAIL, path.params, mail);
-    if (refusal != NULL) {
-        return refusal;
+    mail->size = 0;
+    mail->body = RP_SMTP_BODY_7BIT;
+    mail->smtputf8 = false;
+    if (mail->params.len > 0) {
+        refusal = rp_smtp_param_parse(config, RP_SMTP_VERB_MAIL, mail->params, mail);
+        if (refusal != NULL) {
+            return refusal;
+        }
     }
     if (mail->sender.is_utf8 && !mail->smtputf8) {
         return &needs_smtputf8;

@@ -2,8 +2,7 @@
 /*
  * cmd_rcpt.c - RCPT (RFC 5321, 4.1.1.3).
  */
-#include "smtp_verb.h"
-
+#include "cmd_mail.h"
 #include "smtp_param.h"
 
 const struct rp_reply *rp_cmd_rcpt_run(struct rp_smtp *smtp, struct rp_smtp_command *command)
@@ -13,27 +12,32 @@ const struct rp_reply *rp_cmd_rcpt_run(struct rp_smtp *smtp, struct rp_smtp_comm
         553, "5.6.7", "Error: a non-ASCII address needs SMTPUTF8 with MAIL"};
     static const struct rp_reply too_many = {452, "4.5.3", "Error: too many recipients"};
 
-    const struct rp_cmd_mail_form form = {.word = RP_SPAN_OF("TO:"), .allow_postmaster = true};
-    struct rp_cmd_mail_path path;
-    const struct rp_reply *refusal = rp_cmd_mail_parse(smtp, command, &form, &path);
+    static const struct rp_cmd_mail_form form = {
+        .word = {(const uint8_t *)"TO:", 3},
+          .allow_postmaster = true
+    };
+    struct rp_smtp_rcpt *rcpt = &smtp->event.rcpt;
+    const struct rp_reply *refusal =
+        rp_cmd_mail_parse(smtp, command, &form, &rcpt->recipient, &rcpt->params);
     if (refusal != NULL) {
         return refusal;
     }
-    if (path.addr.is_null) {
+    if (rcpt->recipient.is_null) {
         return &null_path;
     }
-    refusal = rp_smtp_param_parse(smtp->config, RP_SMTP_VERB_RCPT, path.params, NULL);
-    if (refusal != NULL) {
-        return refusal;
+    if (rcpt->params.len > 0) {
+        refusal = rp_smtp_param_parse(smtp->config, RP_SMTP_VERB_RCPT, rcpt->params, NULL);
+        if (refusal != NULL) {
+            return refusal;
+        }
     }
-    if (path.addr.is_utf8 && !smtp->is_utf8) {
+    if (rcpt->recipient.is_utf8 && !smtp->is_utf8) {
         return &needs_smtputf8;
     }
     if (smtp->rcpt_count >= smtp->config->recipients_max) {
         return &too_many; /* RFC 5321, 4.5.3.1.10: a 4xx, the sender may split the message */
     }
 
-    smtp->event.rcpt = (struct rp_smtp_rcpt){.recipient = path.addr, .params = path.params};
     smtp->asking = RP_SMTP_RCPT;
     return NULL;
 }

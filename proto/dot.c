@@ -177,6 +177,30 @@ static size_t walk(rp_dot_scan_fn scan, struct rp_dot *dot, struct rp_span in)
     return walk_by_table(dot, (struct rp_span){.ptr = in.ptr, .len = 1});
 }
 
+/*
+ * A line that begins with a ".", when what follows it is in the input too: the steps that
+ * the table would take, at once. False: nothing is done, ask the table.
+ */
+static bool take_leading_dot(struct rp_dot *dot, struct rp_span *in)
+{
+    if (in->len < 3 || in->ptr[0] != '.') {
+        return false;
+    }
+    if (in->ptr[1] != '\r') {
+        dot->state = LINE; /* the "." goes; from LINE_DOT all but a CR leads to where LINE does */
+        dot->line_len = 1;
+        skip(in, 1);
+        return true;
+    }
+    if (in->ptr[2] == '\n') {
+        dot->state = END;
+        dot->line_len = 0;
+        skip(in, 3);
+        return true;
+    }
+    return false;
+}
+
 static enum rp_dot_step decode(rp_dot_scan_fn scan,
                                struct rp_dot *dot,
                                struct rp_span *in,
@@ -188,11 +212,16 @@ static enum rp_dot_step decode(rp_dot_scan_fn scan,
     bool normalizes = dot->newline == RP_DOT_NORMALIZE;
     struct rp_span body = {.ptr = in->ptr, .len = 0};
     while (dot->state < LIVE_COUNT && in->len > 0) {
+        if (scan != NULL && dot->state == LINE_START && body.len == 0 &&
+            take_leading_dot(dot, in)) {
+            body.ptr = in->ptr;
+            continue;
+        }
         size_t walked = walk(scan, dot, *in);
         body.len += walked;
         skip(in, walked);
-        if (in->len == 0) {
-            break;
+        if (in->len == 0 || (body.len > 0 && dot->state == LINE_START && *in->ptr == '.')) {
+            break; /* a leading "." is not of the body: hand out what comes before it */
         }
         struct cell cell = cells[dot->state][class_of[*in->ptr]];
         const struct effect *effect = &effects[cell.action][normalizes];

@@ -12,15 +12,6 @@
 /* The digits of the greatest number of 64 bits. */
 #define NUMBER_LEN_MAX 20
 
-void rp_reply_put_octets(struct rp_reply_out *out, struct rp_span octets)
-{
-    assert(octets.len <= out->cap - out->len);
-    if (octets.len > 0) {
-        memcpy(out->ptr + out->len, octets.ptr, octets.len);
-        out->len += octets.len;
-    }
-}
-
 void rp_reply_put_number(struct rp_reply_out *out, uint64_t number)
 {
     uint8_t digits[NUMBER_LEN_MAX];

@@ -7,6 +7,9 @@
 
 #include "rp_reply.h"
 
+#include <assert.h>
+#include <string.h>
+
 /*
  * Append "CODE ENHANCED TEXT", the parts and CRLF, at most RP_REPLY_MAX octets; what
  * is too much is cut off before the CRLF. Needs rp_reply_has_room.
@@ -17,7 +20,14 @@ void rp_reply_put_parts(struct rp_reply_out *out,
                         size_t part_count);
 
 /* Append octets as they are. The caller knows that they fit. */
-void rp_reply_put_octets(struct rp_reply_out *out, struct rp_span octets);
+static inline void rp_reply_put_octets(struct rp_reply_out *out, struct rp_span octets)
+{
+    assert(octets.len <= out->cap - out->len);
+    if (octets.len > 0) {
+        memcpy(out->ptr + out->len, octets.ptr, octets.len);
+        out->len += octets.len;
+    }
+}
 
 /* Append a number in decimal digits. The caller knows that they fit. */
 void rp_reply_put_number(struct rp_reply_out *out, uint64_t number);

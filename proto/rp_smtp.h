@@ -136,8 +136,9 @@ struct rp_smtp {
     uint32_t line_cap;
     uint32_t line_len;
     uint32_t error_count;               /* replies of 5xx so far */
-    uint32_t calls[RP_SMTP_VERB_COUNT]; /* not beyond calls_max where that is set */
+    uint32_t calls[RP_SMTP_VERB_COUNT]; /* counted up to calls_max, where that is set */
     uint8_t state;                      /* smtp_rules.h */
+    uint8_t next_state;                 /* where the command leads that is being carried out */
     uint8_t line_state;                 /* smtp_line.h */
     uint8_t asking;                     /* the event that waits for an answer, 0: none */
     uint8_t pending;                    /* smtp.c: what must be done before more is read */

@@ -18,13 +18,17 @@
 #include <assert.h>
 #include <string.h>
 
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define NEVER_INLINE  __attribute__((noinline))
+
 /* What must be done before more is read, in this order: bits of smtp->pending. */
 enum pending {
-    PENDING_RESET = 1,    /* hand out RP_SMTP_RESET */
-    PENDING_HELO = 2,     /* hand out RP_SMTP_HELO, which waited for a RESET */
-    PENDING_REPLY = 4,    /* put smtp->reply */
-    PENDING_ACCEPTED = 8, /* put the usual reply to the event smtp->asking */
-    PENDING_CLOSE = 16,   /* hand out RP_SMTP_CLOSE, for ever */
+    PENDING_RESET = 1,   /* hand out RP_SMTP_RESET */
+    PENDING_HELO = 2,    /* hand out RP_SMTP_HELO, which waited for a RESET */
+    PENDING_REPLY = 4,   /* put smtp->reply */
+    PENDING_WELCOME = 8, /* put the answer to an accepted RP_SMTP_HELO */
+    PENDING_USUAL = 16,  /* put the usual reply to the accepted event smtp->asking */
+    PENDING_CLOSE = 32,  /* hand out RP_SMTP_CLOSE, for ever */
 };
 
 enum body_fate {
@@ -68,7 +72,7 @@ void rp_smtp_greet(struct rp_smtp *smtp, struct rp_reply_out *out)
     rp_reply_put_parts(out, &greeting, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
-/* Every change of state goes through here: none leaves a transaction without a RESET. */
+/* A change of state that may end a transaction goes through here: none is without a RESET. */
 static void enter(struct rp_smtp *smtp, enum rp_smtp_state next)
 {
     if (rp_smtp_rules_has_transaction(smtp->state) && !rp_smtp_rules_has_transaction(next)) {
@@ -81,11 +85,6 @@ static void enter(struct rp_smtp *smtp, enum rp_smtp_state next)
     smtp->state = (uint8_t)next;
 }
 
-static void enter_after(struct rp_smtp *smtp, enum rp_smtp_verb verb)
-{
-    enter(smtp, rp_smtp_rules_get(smtp->state, verb)->next);
-}
-
 /* The body is over and its transaction with it; the caller knows, so there is no RESET. */
 static void end_body(struct rp_smtp *smtp)
 {
@@ -93,10 +92,10 @@ static void end_body(struct rp_smtp *smtp)
     smtp->rcpt_count = 0;
 }
 
-static void put_reply(struct rp_smtp *smtp,
-                      const struct rp_reply *reply,
-                      const struct rp_smtp_command *command,
-                      struct rp_reply_out *out)
+static NEVER_INLINE void put_reply(struct rp_smtp *smtp,
+                                   const struct rp_reply *reply,
+                                   const struct rp_smtp_command *command,
+                                   struct rp_reply_out *out)
 {
     static const struct rp_reply too_many_errors = {421, "4.7.0", "Error: too many errors"};
     size_t part_count = command != NULL ? command->part_count : 0;
@@ -115,27 +114,25 @@ static void put_reply(struct rp_smtp *smtp,
     }
 }
 
-/* The usual reply to an accepted event, ready to be copied: these are most of all replies. */
-static void put_accepted(const struct rp_smtp *smtp, struct rp_reply_out *out)
+/* The usual reply to an accepted MAIL, RCPT or DATA: these are most of all replies. Needs room. */
+static inline void put_usual(struct rp_smtp *smtp, struct rp_reply_out *out)
 {
-    switch ((enum rp_smtp_event)smtp->asking) {
-    case RP_SMTP_HELO: rp_cmd_helo_put(smtp, out); break;
-    case RP_SMTP_MAIL: rp_reply_put_octets(out, RP_SPAN_OF("250 2.1.0 OK\r\n")); break;
-    case RP_SMTP_RCPT: rp_reply_put_octets(out, RP_SPAN_OF("250 2.1.5 OK\r\n")); break;
-    case RP_SMTP_DATA:
+    if (smtp->asking == RP_SMTP_RCPT) {
+        rp_reply_put_octets(out, RP_SPAN_OF("250 2.1.5 OK\r\n"));
+    } else if (smtp->asking == RP_SMTP_MAIL) {
+        rp_reply_put_octets(out, RP_SPAN_OF("250 2.1.0 OK\r\n"));
+    } else {
+        assert(smtp->asking == RP_SMTP_DATA);
         rp_reply_put_octets(out, RP_SPAN_OF("354 End data with <CR><LF>.<CR><LF>\r\n"));
-        break;
-    case RP_SMTP_WANT_INPUT:
-    case RP_SMTP_WANT_OUTPUT:
-    case RP_SMTP_BODY:
-    case RP_SMTP_MESSAGE:
-    case RP_SMTP_RESET:
-    case RP_SMTP_CLOSE: assert(false && "an event that is accepted"); break;
     }
+    smtp->asking = RP_SMTP_WANT_INPUT;
+    smtp->pending = 0;
 }
 
 /* Do the next of what is pending. True: *event_out is to be handed out. */
-static bool settle(struct rp_smtp *smtp, struct rp_reply_out *out, enum rp_smtp_event *event_out)
+static NEVER_INLINE bool settle(struct rp_smtp *smtp,
+                                struct rp_reply_out *out,
+                                enum rp_smtp_event *event_out)
 {
     if ((smtp->pending & PENDING_RESET) != 0) {
         smtp->pending &= (uint8_t)~PENDING_RESET;
@@ -148,7 +145,7 @@ static bool settle(struct rp_smtp *smtp, struct rp_reply_out *out, enum rp_smtp_
         *event_out = RP_SMTP_HELO;
         return true;
     }
-    if ((smtp->pending & (PENDING_REPLY | PENDING_ACCEPTED)) == 0) {
+    if ((smtp->pending & (PENDING_REPLY | PENDING_WELCOME | PENDING_USUAL)) == 0) {
         *event_out = RP_SMTP_CLOSE;
         return true;
     }
@@ -157,9 +154,13 @@ static bool settle(struct rp_smtp *smtp, struct rp_reply_out *out, enum rp_smtp_
         *event_out = RP_SMTP_WANT_OUTPUT;
         return true;
     }
-    if ((smtp->pending & PENDING_ACCEPTED) != 0) {
-        smtp->pending &= (uint8_t)~PENDING_ACCEPTED;
-        put_accepted(smtp, out);
+    if (smtp->pending == PENDING_USUAL) {
+        put_usual(smtp, out);
+        return false;
+    }
+    if ((smtp->pending & PENDING_WELCOME) != 0) {
+        smtp->pending &= (uint8_t)~PENDING_WELCOME;
+        rp_cmd_helo_put(smtp, out);
     } else {
         smtp->pending &= (uint8_t)~PENDING_REPLY;
         put_reply(smtp, &smtp->reply, NULL, out);
@@ -254,15 +255,15 @@ static const struct rp_reply *refuse_order(enum rp_smtp_verdict verdict)
     return NULL;
 }
 
-/* limits.command_calls: that many are let through, the next one closes. */
-static const struct rp_reply *count_call(struct rp_smtp *smtp, struct rp_smtp_command *command)
+/* limits.command_calls, where it is set: that many are let through, the next one closes. */
+static NEVER_INLINE const struct rp_reply *count_call(struct rp_smtp *smtp,
+                                                      struct rp_smtp_command *command)
 {
     static const struct rp_reply too_many = {421, "4.7.0", ""};
     static const struct rp_reply too_many_unknown = {421, "4.7.0",
                                                      "Too many unrecognized commands"};
 
-    const uint32_t calls_max = smtp->config->calls_max[command->verb];
-    if (calls_max == 0 || smtp->calls[command->verb] < calls_max) {
+    if (smtp->calls[command->verb] < smtp->config->calls_max[command->verb]) {
         smtp->calls[command->verb]++;
         return NULL;
     }
@@ -275,58 +276,65 @@ static const struct rp_reply *count_call(struct rp_smtp *smtp, struct rp_smtp_co
 }
 
 /* "VERB argument": spaces around the argument do not count, none may come before the verb. */
-static bool split_line(struct rp_span line, struct rp_smtp_command *command)
+static inline bool split_line(struct rp_span line, struct rp_smtp_command *command)
 {
-    while (line.len > 0 && line.ptr[line.len - 1] == ' ') {
-        line.len--;
+    size_t name_len = 4;
+    command->verb = RP_SMTP_VERB_UNKNOWN;
+    if (line.len == name_len || (line.len > name_len && line.ptr[name_len] == ' ')) {
+        command->verb = rp_smtp_verb_find_usual(line.ptr);
     }
-    size_t name_len = 0;
-    while (name_len < line.len && line.ptr[name_len] != ' ') {
-        name_len++;
-    }
-    if (name_len == 0) {
-        return false;
+    if (command->verb == RP_SMTP_VERB_UNKNOWN) {
+        name_len = 0;
+        while (name_len < line.len && line.ptr[name_len] != ' ') {
+            name_len++;
+        }
+        command->verb = rp_smtp_verb_find((struct rp_span){line.ptr, name_len});
     }
 
-    size_t at = name_len;
-    while (at < line.len && line.ptr[at] == ' ') {
-        at++;
+    struct rp_span arg = {line.ptr + name_len, line.len - name_len};
+    while (arg.len > 0 && *arg.ptr == ' ') {
+        arg.ptr++;
+        arg.len--;
+    }
+    while (arg.len > 0 && arg.ptr[arg.len - 1] == ' ') {
+        arg.len--;
     }
     command->name = (struct rp_span){line.ptr, name_len};
-    command->arg = (struct rp_span){line.ptr + at, line.len - at};
-    command->verb = rp_smtp_verb_find(command->name);
-    return true;
+    command->arg = arg;
+    return name_len > 0;
 }
 
 /* The reply to a command line, or NULL where its event is to be handed out. */
-static const struct rp_reply *run_line(struct rp_smtp *smtp,
-                                       struct rp_span line,
-                                       struct rp_smtp_command *command)
+static ALWAYS_INLINE const struct rp_reply *run_line(struct rp_smtp *smtp,
+                                                     struct rp_smtp_line line,
+                                                     struct rp_smtp_command *command)
 {
     static const struct rp_reply control = {500, "5.5.2", "Error: control character in command"};
     static const struct rp_reply no_verb = {500, "5.5.2", "Error: bad syntax"};
     static const struct rp_reply not_ascii = {500, "5.5.2", "Error: non-ASCII octet in command"};
 
-    const enum rp_smtp_line_octets octets = rp_smtp_line_classify(line);
-    if (octets == RP_SMTP_LINE_CONTROL) {
+    if (line.octets == RP_SMTP_LINE_CONTROL) {
         return &control;
     }
-    if (!split_line(line, command)) {
+    if (!split_line(line.text, command)) {
         return &no_verb;
     }
-    const struct rp_reply *refusal = count_call(smtp, command);
-    if (refusal != NULL) {
-        return refusal;
+    if (smtp->config->calls_max[command->verb] != 0) {
+        const struct rp_reply *refusal = count_call(smtp, command);
+        if (refusal != NULL) {
+            return refusal;
+        }
     }
 
     const struct rp_smtp_verb_row *row = rp_smtp_verb_get(command->verb);
-    if (octets == RP_SMTP_LINE_8BIT && !row->takes_utf8) {
+    if (line.octets == RP_SMTP_LINE_8BIT && !row->takes_utf8) {
         return &not_ascii;
     }
     const struct rp_smtp_rule *rule = rp_smtp_rules_get(smtp->state, command->verb);
     if (rule->verdict != RP_SMTP_RULES_OK) {
         return refuse_order(rule->verdict);
     }
+    smtp->next_state = rule->next;
     if (row->takes_no_arg && command->arg.len > 0) {
         return rp_smtp_verb_refuse_syntax(smtp, command);
     }
@@ -334,7 +342,7 @@ static const struct rp_reply *run_line(struct rp_smtp *smtp,
 }
 
 /* HELO in a transaction: the RESET comes first, so the name must outlive the input. */
-static void delay_helo(struct rp_smtp *smtp)
+static NEVER_INLINE void delay_helo(struct rp_smtp *smtp)
 {
     struct rp_span *name = &smtp->event.helo.name;
     assert(name->len <= smtp->line_cap);
@@ -345,10 +353,10 @@ static void delay_helo(struct rp_smtp *smtp)
     enter(smtp, RP_SMTP_STATE_READY);
 }
 
-static bool read_command(struct rp_smtp *smtp,
-                         struct rp_span line,
-                         struct rp_reply_out *out,
-                         enum rp_smtp_event *event_out)
+static ALWAYS_INLINE bool read_command(struct rp_smtp *smtp,
+                                       struct rp_smtp_line line,
+                                       struct rp_reply_out *out,
+                                       enum rp_smtp_event *event_out)
 {
     struct rp_smtp_command command;
     command.part_count = 0; /* the rest is set where it is used: this is the hot path */
@@ -356,7 +364,7 @@ static bool read_command(struct rp_smtp *smtp,
     if (reply != NULL) {
         put_reply(smtp, reply, &command, out);
         if (reply->code < 400) {
-            enter_after(smtp, command.verb);
+            enter(smtp, smtp->next_state);
         }
         return false;
     }
@@ -369,16 +377,16 @@ static bool read_command(struct rp_smtp *smtp,
     return true;
 }
 
-static bool read_line(struct rp_smtp *smtp,
-                      struct rp_span *in,
-                      struct rp_reply_out *out,
-                      enum rp_smtp_event *event_out)
+static ALWAYS_INLINE bool read_line(struct rp_smtp *smtp,
+                                    struct rp_span *in,
+                                    struct rp_reply_out *out,
+                                    enum rp_smtp_event *event_out)
 {
     static const struct rp_reply bare = {500, "5.5.2",
                                          "Error: bare CR or LF, command lines end in CRLF"};
     static const struct rp_reply too_long = {500, "5.5.2", "Command line too long"};
 
-    struct rp_span line;
+    struct rp_smtp_line line;
     switch (rp_smtp_line_next(smtp, in, &line)) {
     case RP_SMTP_LINE_MORE: return false;
     case RP_SMTP_LINE_WHOLE: smtp->line_count++; return read_command(smtp, line, out, event_out);
@@ -389,10 +397,10 @@ static bool read_line(struct rp_smtp *smtp,
     return false;
 }
 
-enum rp_smtp_event rp_smtp_next(struct rp_smtp *smtp, struct rp_span *in, struct rp_reply_out *out)
+static NEVER_INLINE enum rp_smtp_event go_on(struct rp_smtp *smtp,
+                                             struct rp_span *in,
+                                             struct rp_reply_out *out)
 {
-    assert(smtp->asking == RP_SMTP_WANT_INPUT || smtp->pending != 0); /* an answer is missing */
-
     enum rp_smtp_event event;
     for (;;) {
         if (smtp->pending != 0) {
@@ -413,6 +421,32 @@ enum rp_smtp_event rp_smtp_next(struct rp_smtp *smtp, struct rp_span *in, struct
     }
 }
 
+/* The same, where nothing is pending and a body is read. */
+static NEVER_INLINE enum rp_smtp_event go_on_in_body(struct rp_smtp *smtp,
+                                                     struct rp_span *in,
+                                                     struct rp_reply_out *out)
+{
+    enum rp_smtp_event event;
+    return read_body(smtp, in, &event) ? event : go_on(smtp, in, out);
+}
+
+enum rp_smtp_event rp_smtp_next(struct rp_smtp *smtp, struct rp_span *in, struct rp_reply_out *out)
+{
+    assert(smtp->asking == RP_SMTP_WANT_INPUT || smtp->pending != 0); /* an answer is missing */
+
+    /* Short ways for most calls; go_on would do the same. */
+    if (smtp->pending == PENDING_USUAL && rp_reply_has_room(out)) {
+        put_usual(smtp, out);
+        if (in->len == 0) {
+            return RP_SMTP_WANT_INPUT;
+        }
+    }
+    if (smtp->pending == 0 && smtp->in_body) {
+        return go_on_in_body(smtp, in, out);
+    }
+    return go_on(smtp, in, out);
+}
+
 /* Take the answer to an event: which one it was. */
 static enum rp_smtp_event take_question(const struct rp_smtp *smtp)
 {
@@ -431,28 +465,20 @@ static void begin_body(struct rp_smtp *smtp)
 
 void rp_smtp_accept(struct rp_smtp *smtp)
 {
-    switch (take_question(smtp)) {
-    case RP_SMTP_HELO:
-        smtp->is_extended = smtp->event.helo.is_extended;
-        enter_after(smtp, smtp->is_extended ? RP_SMTP_VERB_EHLO : RP_SMTP_VERB_HELO);
-        break;
-    case RP_SMTP_MAIL: enter_after(smtp, RP_SMTP_VERB_MAIL); break;
-    case RP_SMTP_RCPT:
+    const enum rp_smtp_event event = take_question(smtp);
+    uint8_t pending = PENDING_USUAL;
+    if (event == RP_SMTP_RCPT) {
         smtp->rcpt_count++;
-        enter_after(smtp, RP_SMTP_VERB_RCPT);
-        break;
-    case RP_SMTP_DATA:
+    } else if (event == RP_SMTP_DATA) {
         begin_body(smtp);
-        enter_after(smtp, RP_SMTP_VERB_DATA);
-        break;
-    case RP_SMTP_WANT_INPUT:
-    case RP_SMTP_WANT_OUTPUT:
-    case RP_SMTP_BODY:
-    case RP_SMTP_MESSAGE:
-    case RP_SMTP_RESET:
-    case RP_SMTP_CLOSE: assert(false && "an event that can be accepted"); break;
+    } else if (event == RP_SMTP_HELO) {
+        smtp->is_extended = smtp->event.helo.is_extended;
+        pending = PENDING_WELCOME;
+    } else {
+        assert(event == RP_SMTP_MAIL); /* no other can be accepted */
     }
-    smtp->pending |= PENDING_ACCEPTED;
+    smtp->state = smtp->next_state; /* no transaction ends here: HELO has seen to it before */
+    smtp->pending = pending;
 }
 
 void rp_smtp_refuse(struct rp_smtp *smtp, const struct rp_reply *reply)

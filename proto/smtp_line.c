@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * smtp_line.c - the table that finds the ends of command lines, and a fast path beside it.
+ * smtp_line.c - the table that finds the ends of command lines, and a faster way beside it.
+ *
+ * Ordinary lines do not come here, see smtp_line.h. Of the others those that lie in the
+ * input whole are found by memchr; the table does the rest.
  */
 #include "smtp_line.h"
 
@@ -123,34 +126,6 @@ static enum rp_smtp_line_step skip(struct rp_smtp *smtp, struct rp_span *in)
     return RP_SMTP_LINE_MORE;
 }
 
-enum rp_smtp_line_step rp_smtp_line_next(struct rp_smtp *smtp,
-                                         struct rp_span *in,
-                                         struct rp_span *line_out)
-{
-    assert(smtp->line_state < RP_SMTP_LINE_STATE_COUNT);
-    assert(in->ptr != NULL || in->len == 0);
-
-    if (smtp->line_state >= RP_SMTP_LINE_SKIP) {
-        return skip(smtp, in);
-    }
-
-    size_t len = 0;
-    if (smtp->line_len == 0 && in->len > 0 && find_whole(smtp, *in, &len)) {
-        *line_out = (struct rp_span){in->ptr, len - 2};
-        take(in, len);
-        return RP_SMTP_LINE_WHOLE;
-    }
-
-    const enum rp_smtp_line_step step = gather(smtp, in);
-    if (step == RP_SMTP_LINE_WHOLE) {
-        *line_out = (struct rp_span){smtp->line, smtp->line_len - 2};
-    }
-    if (step != RP_SMTP_LINE_MORE) {
-        smtp->line_len = 0; /* what is in smtp->line stays there until the next call */
-    }
-    return step;
-}
-
 /* The same octet eight times. */
 #define EIGHT(octet) (UINT64_C(0x0101010101010101) * (octet))
 
@@ -191,4 +166,38 @@ enum rp_smtp_line_octets rp_smtp_line_classify(struct rp_span line)
         return RP_SMTP_LINE_CONTROL;
     }
     return (bits.high & EIGHT(0x80)) != 0 ? RP_SMTP_LINE_8BIT : RP_SMTP_LINE_ASCII;
+}
+
+static struct rp_smtp_line classified(const uint8_t *ptr, size_t len)
+{
+    const struct rp_span text = {ptr, len};
+    return (struct rp_smtp_line){.text = text, .octets = rp_smtp_line_classify(text)};
+}
+
+enum rp_smtp_line_step rp_smtp_line_next_slowly(struct rp_smtp *smtp,
+                                                struct rp_span *in,
+                                                struct rp_smtp_line *line_out)
+{
+    assert(smtp->line_state < RP_SMTP_LINE_STATE_COUNT);
+    assert(in->ptr != NULL || in->len == 0);
+
+    if (smtp->line_state >= RP_SMTP_LINE_SKIP) {
+        return skip(smtp, in);
+    }
+
+    size_t len = 0;
+    if (smtp->line_len == 0 && in->len > 0 && find_whole(smtp, *in, &len)) {
+        *line_out = classified(in->ptr, len - 2);
+        take(in, len);
+        return RP_SMTP_LINE_WHOLE;
+    }
+
+    const enum rp_smtp_line_step step = gather(smtp, in);
+    if (step == RP_SMTP_LINE_WHOLE) {
+        *line_out = classified(smtp->line, smtp->line_len - 2);
+    }
+    if (step != RP_SMTP_LINE_MORE) {
+        smtp->line_len = 0; /* what is in smtp->line stays there until the next call */
+    }
+    return step;
 }

@@ -46,7 +46,9 @@ static const struct rp_reply *take_size(const struct rp_smtp_config *config,
             return &refuse_size;
         }
         const uint64_t digit = (uint64_t)value.ptr[i] - '0';
-        size = size > (UINT64_MAX - digit) / 10 ? UINT64_MAX : size * 10 + digit;
+        if (__builtin_mul_overflow(size, 10, &size) || __builtin_add_overflow(size, digit, &size)) {
+            size = UINT64_MAX;
+        }
     }
     if (config->message_size_max != 0 && size > config->message_size_max) {
         return &too_big;
@@ -102,57 +104,61 @@ struct param {
     bool has_value;
 };
 
-/* Take the next word off the front of *params; empty at the end. */
-static struct rp_span next_word(struct rp_span *params)
+static inline uint32_t are_of_keyword(struct rp_octets block)
 {
-    while (params->len > 0 && *params->ptr == ' ') {
-        params->ptr++;
-        params->len--;
-    }
-    struct rp_span word = {params->ptr, 0};
-    while (params->len > 0 && *params->ptr != ' ') {
-        word.len++;
-        params->ptr++;
-        params->len--;
-    }
-    return word;
+    const struct rp_octets letter = rp_octets_between(rp_octets_or_bits(block, 0x20), 'a', 'z');
+    const struct rp_octets digit = rp_octets_between(block, '0', '9');
+    const struct rp_octets hyphen = rp_octets_equal(block, '-');
+    return rp_octets_mask(rp_octets_or(rp_octets_or(letter, digit), hyphen));
 }
 
-static bool is_keyword_octet(uint8_t octet, bool is_first)
+static inline uint32_t are_of_value(struct rp_octets block)
 {
-    return (octet >= 'A' && octet <= 'Z') || (octet >= 'a' && octet <= 'z') ||
-           (octet >= '0' && octet <= '9') || (octet == '-' && !is_first);
+    const struct rp_octets below = rp_octets_between(block, '!', '=' - 1);
+    const struct rp_octets above = rp_octets_between(block, '=' + 1, '~');
+    return rp_octets_mask(rp_octets_or(below, above));
+}
+
+/* Take octets off the front. */
+static struct rp_span take(struct rp_span *from, size_t len)
+{
+    const struct rp_span taken = {from->ptr, len};
+    from->ptr += len;
+    from->len -= len;
+    return taken;
+}
+
+static void skip_spaces(struct rp_span *params)
+{
+    while (params->len > 0 && *params->ptr == ' ') {
+        (void)take(params, 1);
+    }
 }
 
 /*
+ * Take a parameter off the front of *params:
+ *
  *     esmtp-param   = esmtp-keyword ["=" esmtp-value]
  *     esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")
  *     esmtp-value   = 1*(%d33-60 / %d62-126)
- * False where the word is none.
+ *
+ * The value may be empty here. False where the word is none.
  */
-static bool split(struct rp_span word, struct param *param_out)
+static bool take_param(struct rp_span *params, struct param *param_out)
 {
-    size_t at = 0;
-    while (at < word.len && is_keyword_octet(word.ptr[at], at == 0)) {
-        at++;
-    }
-    const struct rp_span keyword = {word.ptr, at};
-    const bool has_value = at < word.len;
-    if (keyword.len == 0 || (has_value && word.ptr[at] != '=')) {
+    const struct rp_span keyword =
+        take(params, rp_octets_count(params->ptr, params->len, are_of_keyword));
+    if (keyword.len == 0 || *keyword.ptr == '-') {
         return false;
     }
-
-    struct rp_span value = {word.ptr + at, 0};
+    struct rp_span value = {params->ptr, 0};
+    const bool has_value = params->len > 0 && *params->ptr == '=';
     if (has_value) {
-        value = (struct rp_span){word.ptr + at + 1, word.len - at - 1};
-    }
-    for (size_t i = 0; i < value.len; i++) {
-        if (value.ptr[i] <= ' ' || value.ptr[i] == '=' || value.ptr[i] > '~') {
-            return false;
-        }
+        (void)take(params, 1);
+        value = take(params, rp_octets_count(params->ptr, params->len, are_of_value));
     }
     *param_out = (struct param){keyword, value, has_value};
-    return true;
+    return params->len == 0 || *params->ptr == ' ';
 }
 
 static size_t find_row(const struct rp_smtp_config *config,
@@ -183,9 +189,9 @@ const struct rp_reply *rp_smtp_param_parse(const struct rp_smtp_config *config,
     assert(verb == RP_SMTP_VERB_MAIL || verb == RP_SMTP_VERB_RCPT);
 
     uint32_t seen = 0; /* a bit a row */
-    for (struct rp_span word = next_word(&params); word.len > 0; word = next_word(&params)) {
+    for (skip_spaces(&params); params.len > 0; skip_spaces(&params)) {
         struct param param;
-        if (!split(word, &param)) {
+        if (!take_param(&params, &param)) {
             return &malformed;
         }
         const size_t at = find_row(config, verb, param.keyword);

@@ -4,8 +4,6 @@
  */
 #include "smtp_rules.h"
 
-#include <assert.h>
-
 /*
  * RFC 5321, 4.1.4 and 4.3.2. Every cell is filled: what is not allowed is as
  * explicit as what is. HELO and EHLO in a transaction end it, as RSET does.
@@ -24,7 +22,7 @@
 #define RC(state) {RP_SMTP_STATE_##state, RP_SMTP_RULES_NEED_RCPT}
 #define NE(state) {RP_SMTP_STATE_##state, RP_SMTP_RULES_NESTED}
 #define NO(state) {RP_SMTP_STATE_##state, RP_SMTP_RULES_NOT_NOW}
-static const struct rp_smtp_rule rules[RP_SMTP_STATE_COUNT][RP_SMTP_VERB_COUNT] = {
+const struct rp_smtp_rule rp_smtp_rules_grid[RP_SMTP_STATE_COUNT][RP_SMTP_VERB_COUNT] = {
     /*                          HELO        EHLO        MAIL        RCPT        DATA        RSET        NOOP        QUIT        VRFY        EXPN        HELP        unknown  */
     [RP_SMTP_STATE_START]  = {TO(READY),  TO(READY),  HI(START),  HI(START),  HI(START),  TO(START),  TO(START),  TO(CLOSED), TO(START),  TO(START),  TO(START),  TO(START)},
     [RP_SMTP_STATE_READY]  = {TO(READY),  TO(READY),  TO(MAIL),   ML(READY),  RC(READY),  TO(READY),  TO(READY),  TO(CLOSED), TO(READY),  TO(READY),  TO(READY),  TO(READY)},
@@ -34,10 +32,3 @@ static const struct rp_smtp_rule rules[RP_SMTP_STATE_COUNT][RP_SMTP_VERB_COUNT] 
     [RP_SMTP_STATE_CLOSED] = {NO(CLOSED), NO(CLOSED), NO(CLOSED), NO(CLOSED), NO(CLOSED), NO(CLOSED), NO(CLOSED), NO(CLOSED), NO(CLOSED), NO(CLOSED), NO(CLOSED), NO(CLOSED)},
 };
 /* clang-format on */
-
-const struct rp_smtp_rule *rp_smtp_rules_get(enum rp_smtp_state state, enum rp_smtp_verb verb)
-{
-    assert(state < RP_SMTP_STATE_COUNT);
-    assert(verb < RP_SMTP_VERB_COUNT);
-    return &rules[state][verb];
-}

@@ -11,6 +11,8 @@
 
 #include "rp_smtp.h"
 
+#include <assert.h>
+
 enum rp_smtp_state {
     RP_SMTP_STATE_START,  /* at first: nobody has said HELO or EHLO */
     RP_SMTP_STATE_READY,  /* after HELO, EHLO, RSET or a message: no transaction */
@@ -36,7 +38,16 @@ struct rp_smtp_rule {
     uint8_t verdict; /* enum rp_smtp_verdict */
 };
 
-const struct rp_smtp_rule *rp_smtp_rules_get(enum rp_smtp_state state, enum rp_smtp_verb verb);
+/* The full grid; by rp_smtp_rules_get. */
+extern const struct rp_smtp_rule rp_smtp_rules_grid[RP_SMTP_STATE_COUNT][RP_SMTP_VERB_COUNT];
+
+static inline const struct rp_smtp_rule *rp_smtp_rules_get(enum rp_smtp_state state,
+                                                           enum rp_smtp_verb verb)
+{
+    assert(state < RP_SMTP_STATE_COUNT);
+    assert(verb < RP_SMTP_VERB_COUNT);
+    return &rp_smtp_rules_grid[state][verb];
+}
 
 /* A sender was accepted and neither a message nor a reset came since. */
 static inline bool rp_smtp_rules_has_transaction(enum rp_smtp_state state)

@@ -14,7 +14,7 @@
  * MAIL: " SIZE=" and twenty digits (RFC 1870, 3), " SMTPUTF8" and one to spare
  * (RFC 6531, 3.4). The sum is RP_SMTP_LINE_EXTRA.
  */
-static const struct rp_smtp_verb_row rows[RP_SMTP_VERB_COUNT] = {
+const struct rp_smtp_verb_row rp_smtp_verb_rows[RP_SMTP_VERB_COUNT] = {
     /*                           name,         syntax,                       after EHLO,                         handler,             no arg, UTF-8, extra */
     [RP_SMTP_VERB_HELO]    = {TEXT("HELO"), TEXT("HELO hostname"),        TEXT(""),                          rp_cmd_helo_run,     false,  false, 0,  0},
     [RP_SMTP_VERB_EHLO]    = {TEXT("EHLO"), TEXT("EHLO hostname"),        TEXT(""),                          rp_cmd_helo_run,     false,  false, 0,  0},
@@ -31,40 +31,14 @@ static const struct rp_smtp_verb_row rows[RP_SMTP_VERB_COUNT] = {
 };
 /* clang-format on */
 
-/* Four octets as one number, so that a name is compared in one step. */
-#define NAME(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (d))
-
-/* Only a letter and its other case become the same when this bit is cleared. */
-#define CASE_BIT         0x20U
-
 enum rp_smtp_verb rp_smtp_verb_find(struct rp_span name)
 {
-    if (name.len != 4) {
-        return RP_SMTP_VERB_UNKNOWN;
+    enum rp_smtp_verb verb = 0;
+    while (verb < RP_SMTP_VERB_UNKNOWN &&
+           !rp_smtp_verb_is_word(name, rp_smtp_verb_rows[verb].name)) {
+        verb++;
     }
-
-    const uint8_t *ptr = name.ptr;
-    const uint32_t as_sent = NAME(ptr[0], ptr[1], ptr[2], ptr[3]);
-    switch (as_sent & ~NAME(CASE_BIT, CASE_BIT, CASE_BIT, CASE_BIT)) {
-    case NAME('H', 'E', 'L', 'O'): return RP_SMTP_VERB_HELO;
-    case NAME('E', 'H', 'L', 'O'): return RP_SMTP_VERB_EHLO;
-    case NAME('M', 'A', 'I', 'L'): return RP_SMTP_VERB_MAIL;
-    case NAME('R', 'C', 'P', 'T'): return RP_SMTP_VERB_RCPT;
-    case NAME('D', 'A', 'T', 'A'): return RP_SMTP_VERB_DATA;
-    case NAME('R', 'S', 'E', 'T'): return RP_SMTP_VERB_RSET;
-    case NAME('N', 'O', 'O', 'P'): return RP_SMTP_VERB_NOOP;
-    case NAME('Q', 'U', 'I', 'T'): return RP_SMTP_VERB_QUIT;
-    case NAME('V', 'R', 'F', 'Y'): return RP_SMTP_VERB_VRFY;
-    case NAME('E', 'X', 'P', 'N'): return RP_SMTP_VERB_EXPN;
-    case NAME('H', 'E', 'L', 'P'): return RP_SMTP_VERB_HELP;
-    default: return RP_SMTP_VERB_UNKNOWN;
-    }
-}
-
-const struct rp_smtp_verb_row *rp_smtp_verb_get(enum rp_smtp_verb verb)
-{
-    assert(verb < RP_SMTP_VERB_COUNT);
-    return &rows[verb];
+    return verb;
 }
 
 bool rp_smtp_verb_has_help(enum rp_smtp_verb verb, const struct rp_smtp_config *config)
@@ -112,20 +86,4 @@ const struct rp_reply *rp_smtp_verb_refuse_syntax(const struct rp_smtp *smtp,
     static const struct rp_reply refusal = {501, "5.5.4", "Syntax: "};
     rp_smtp_verb_add_syntax(smtp, command->verb, command);
     return &refusal;
-}
-
-bool rp_smtp_verb_is_word(struct rp_span text, struct rp_span upper)
-{
-    if (text.len != upper.len) {
-        return false;
-    }
-    for (size_t i = 0; i < upper.len; i++) {
-        const uint8_t wanted = upper.ptr[i];
-        const bool is_letter = wanted >= 'A' && wanted <= 'Z';
-        const uint8_t got = is_letter ? text.ptr[i] & (uint8_t)~CASE_BIT : text.ptr[i];
-        if (got != wanted) {
-            return false;
-        }
-    }
-    return true;
 }

@@ -12,7 +12,10 @@
 #ifndef SMTP_VERB_H
 #define SMTP_VERB_H
 
+#include "octets.h"
 #include "rp_smtp.h"
+
+#include <assert.h>
 
 /* Enough for HELP, which lists every verb with a space before it. */
 #define RP_SMTP_VERB_PARTS_MAX 32
@@ -42,7 +45,36 @@ struct rp_smtp_verb_row {
     uint8_t line_extra_utf8; /* those that SMTPUTF8 adds, where it is on */
 };
 
-const struct rp_smtp_verb_row *rp_smtp_verb_get(enum rp_smtp_verb verb);
+/* The table; by rp_smtp_verb_get. */
+extern const struct rp_smtp_verb_row rp_smtp_verb_rows[RP_SMTP_VERB_COUNT];
+
+static inline const struct rp_smtp_verb_row *rp_smtp_verb_get(enum rp_smtp_verb verb)
+{
+    assert(verb < RP_SMTP_VERB_COUNT);
+    return &rp_smtp_verb_rows[verb];
+}
+
+/* Four octets as one number, so that a name is compared in one step. */
+#define RP_SMTP_VERB_NAME(a, b, c, d) \
+    ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
+
+/* Only a letter and its other case become the same when this bit is cleared. */
+#define RP_SMTP_VERB_CASE 0x20u
+
+/* The verbs of a message, of which there are most, or RP_SMTP_VERB_UNKNOWN. Four octets. */
+static inline enum rp_smtp_verb rp_smtp_verb_find_usual(const uint8_t *name)
+{
+    const uint32_t as_sent = RP_SMTP_VERB_NAME(name[0], name[1], name[2], name[3]);
+    const uint32_t upper = as_sent & ~(RP_SMTP_VERB_CASE * UINT32_C(0x01010101));
+    if (upper == RP_SMTP_VERB_NAME('M', 'A', 'I', 'L')) {
+        return RP_SMTP_VERB_MAIL;
+    }
+    if (upper == RP_SMTP_VERB_NAME('R', 'C', 'P', 'T')) {
+        return RP_SMTP_VERB_RCPT;
+    }
+    return upper == RP_SMTP_VERB_NAME('D', 'A', 'T', 'A') ? RP_SMTP_VERB_DATA
+                                                          : RP_SMTP_VERB_UNKNOWN;
+}
 
 /* Whether the configuration leaves the verb on and HELP may tell of it. */
 bool rp_smtp_verb_has_help(enum rp_smtp_verb verb, const struct rp_smtp_config *config);
@@ -63,7 +95,21 @@ void rp_smtp_verb_add_syntax(const struct rp_smtp *smtp,
                              struct rp_smtp_command *command);
 
 /* Whether `text` is `upper` in any case; `upper` has capital letters, digits and "-:". */
-bool rp_smtp_verb_is_word(struct rp_span text, struct rp_span upper);
+static inline bool rp_smtp_verb_is_word(struct rp_span text, struct rp_span upper)
+{
+    if (text.len != upper.len) {
+        return false;
+    }
+    for (size_t at = 0; at < upper.len; at += 8) {
+        const size_t len = upper.len - at < 8 ? upper.len - at : 8;
+        const uint64_t wanted = rp_octets_word(upper.ptr + at, len);
+        const uint64_t case_bits = (wanted & UINT64_C(0x4040404040404040)) >> 1; /* of letters */
+        if ((rp_octets_word(text.ptr + at, len) & ~case_bits) != wanted) {
+            return false;
+        }
+    }
+    return true;
+}
 
 /* The handlers: one file a family. */
 const struct rp_reply *rp_cmd_helo_run(struct rp_smtp *smtp, struct rp_smtp_command *command);
@@ -77,23 +123,6 @@ const struct rp_reply *rp_cmd_misc_vrfy(struct rp_smtp *smtp, struct rp_smtp_com
 const struct rp_reply *rp_cmd_misc_expn(struct rp_smtp *smtp, struct rp_smtp_command *command);
 const struct rp_reply *rp_cmd_misc_help(struct rp_smtp *smtp, struct rp_smtp_command *command);
 const struct rp_reply *rp_cmd_misc_unknown(struct rp_smtp *smtp, struct rp_smtp_command *command);
-
-/* How MAIL and RCPT differ before their parameters. */
-struct rp_cmd_mail_form {
-    struct rp_span word;   /* "FROM:" or "TO:" */
-    bool allow_postmaster; /* see rp_addr.h */
-};
-
-struct rp_cmd_mail_path {
-    struct rp_addr addr;
-    struct rp_span params; /* without the spaces before them */
-};
-
-/* Parse the argument up to its parameters. NULL and *path_out, or the refusal. */
-const struct rp_reply *rp_cmd_mail_parse(const struct rp_smtp *smtp,
-                                         struct rp_smtp_command *command,
-                                         const struct rp_cmd_mail_form *form,
-                                         struct rp_cmd_mail_path *path_out);
 
 /* The answer to an accepted HELO or EHLO (RFC 5321, 4.1.1.1). Needs room. */
 void rp_cmd_helo_put(const struct rp_smtp *smtp, struct rp_reply_out *out);

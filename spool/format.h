@@ -32,7 +32,7 @@ void rp_format_hash_init(struct rp_format_hash_state *state, uint64_t seed);
 void rp_format_hash_add(struct rp_format_hash_state *state, const void *ptr, size_t len);
 uint64_t rp_format_hash_get(const struct rp_format_hash_state *state);
 
-/* The seed of a lane's segment; big bodies take segment 0. */
+/* The seed of a lane's segment. */
 uint64_t rp_format_seed(const uint8_t identity[16], uint32_t lane, uint64_t segment);
 
 /* ---- ids and names ---- */

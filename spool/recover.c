@@ -86,8 +86,7 @@ static bool body_is_whole(const struct rp_recover_source *source,
     if (record->body_len > source->len - body_off) {
         return false;
     }
-    return record->body_hash ==
-           rp_format_hash(source->base + body_off, record->body_len, source->seed);
+    return record->body_hash == rp_format_hash(source->base + body_off, record->body_len, 0);
 }
 
 static enum condition classify(const struct rp_recover *recover, struct rp_spool_record *record)

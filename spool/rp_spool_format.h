@@ -75,7 +75,7 @@ enum rp_spool_record_flag {
 
 /* A record: this header, envelope, body (unless BIG), zeros up to RP_SPOOL_ALIGN. */
 struct rp_spool_record {
-    uint64_t hash;  /* XXH3, seeded (rp_spool_seed), of the header's octets behind this field and
+    uint64_t hash;  /* XXH3, seeded (FORMAT.md), of the header's octets behind this field and
                       the envelope */
     uint32_t magic; /* RP_SPOOL_RECORD_MAGIC ^ the upper half of the seed: no client can imitate
                        a record inside a body */
@@ -84,7 +84,7 @@ struct rp_spool_record {
     uint32_t envelope_len;
     uint32_t batch_off; /* where the record's batch begins, in RP_SPOOL_BLOCKs from the start */
     uint64_t body_len;
-    uint64_t body_hash; /* XXH3, seeded alike, of the body; of nothing: for a PAD 0 */
+    uint64_t body_hash; /* XXH3 (seed 0) of the body; for a PAD 0 */
     uint64_t sequence;  /* of the lane, from 0, without holes; of a PAD: that of the next record */
     uint64_t time_ns;   /* when the message was complete: since 1970, UTC */
 };
@@ -177,6 +177,7 @@ enum rp_spool_tag {
     RP_SPOOL_TAG_TLS_VERSION = 14,   /* text */
     RP_SPOOL_TAG_TLS_CIPHER = 15,    /* text */
     RP_SPOOL_TAG_AUTH_IDENTITY = 16, /* text */
+    RP_SPOOL_TAG_FILLER = 17,        /* says nothing: the body begins at a block behind it */
 };
 #define RP_SPOOL_ITEM_HEADER 8u /* octets of tag, flags and length */
 

@@ -71,7 +71,8 @@ void rp_spool_writer_close_segment(struct rp_spool_writer *writer);
 
 /* ---- a batch ---- */
 
-#define RP_SPOOL_BATCH_IOV 1024 /* iovecs of a batch: as many as one write takes (IOV_MAX) */
+#define RP_SPOOL_BATCH_IOV     1024 /* iovecs of a batch: as many as one write takes (IOV_MAX) */
+#define RP_SPOOL_BATCH_ALIGNED 64   /* messages of a batch whose body begins at a block */
 
 struct rp_spool_message {
     /* head[0] begins with sizeof(struct rp_spool_record) octets for the header; behind
@@ -83,7 +84,8 @@ struct rp_spool_message {
     uint64_t body_len;
     uint64_t time_ns;
     uint64_t big_id;    /* 0: the body goes into the record. Else the envelope has it as an item */
-    uint64_t body_hash; /* BIG only (rp_spool_hash); else the batch computes it */
+    uint64_t body_hash; /* rp_spool_hash of all its octets */
+    bool is_block_aligned; /* the body is to begin at a multiple of RP_SPOOL_BLOCK */
 };
 
 struct rp_spool_batch {
@@ -93,9 +95,11 @@ struct rp_spool_batch {
     uint64_t first_sequence; /* of its first message */
     uint64_t count;          /* messages */
     size_t iov_count;
+    size_t filler_count;
     struct iovec iov[RP_SPOOL_BATCH_IOV];
-    uint8_t header_page[RP_SPOOL_BLOCK]; /* where it opens a segment */
-    uint8_t pad[RP_SPOOL_BLOCK];         /* the PAD record and zeros */
+    uint8_t fillers[RP_SPOOL_BATCH_ALIGNED][RP_SPOOL_ITEM_HEADER]; /* heads of filler items */
+    uint8_t header_page[RP_SPOOL_BLOCK];                           /* where it opens a segment */
+    uint8_t pad[RP_SPOOL_BLOCK];                                   /* the PAD record and zeros */
 };
 
 void rp_spool_batch_begin(struct rp_spool_batch *batch, struct rp_spool_writer *writer);
@@ -107,7 +111,7 @@ void rp_spool_batch_begin(struct rp_spool_batch *batch, struct rp_spool_writer *
  * 0, or with nothing changed: -ENOBUFS, the batch has no room (write this one first);
  * -ENOSPC, the segment has none (write this one, then go on in the next segment);
  * -EMSGSIZE, it would fit into no batch or segment, however empty (more than
- * RP_SPOOL_BATCH_IOV - 3 iovecs, an envelope beyond RP_SPOOL_ENVELOPE_MAX, a record longer than
+ * RP_SPOOL_BATCH_IOV - 5 iovecs, an envelope beyond RP_SPOOL_ENVELOPE_MAX, a record longer than
  * a segment without its header page).
  */
 int rp_spool_batch_append(struct rp_spool_batch *batch,
@@ -130,16 +134,13 @@ void rp_spool_batch_abandon(struct rp_spool_batch *batch);
  */
 void rp_spool_batch_seal_header(struct rp_spool_batch *batch);
 
-/* ---- hashing a big body as it comes ---- */
-
-/* The seed of a lane's segment; big bodies take segment 0. */
-uint64_t rp_spool_seed(const uint8_t identity[16], uint32_t lane, uint64_t segment);
+/* ---- hashing a body as it comes, while its octets are in the cache ---- */
 
 /* State of a running hash, in the caller's memory (an XXH3 state with room to align it). */
 struct rp_spool_hash {
     uint8_t state[640];
 };
-void rp_spool_hash_init(struct rp_spool_hash *hash, uint64_t seed);
+void rp_spool_hash_init(struct rp_spool_hash *hash);
 void rp_spool_hash_add(struct rp_spool_hash *hash, const void *ptr, size_t len);
 uint64_t rp_spool_hash_get(const struct rp_spool_hash *hash);
 

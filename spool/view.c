@@ -127,11 +127,9 @@ int rp_spool_view_open(struct rp_spool_reader *reader,
         return error;
     }
     if ((record.flags & RP_SPOOL_RECORD_BIG) != 0) {
-        seed = rp_format_seed(spool->meta.identity, entry->lane, 0);
         error = map_big_body(spool, entry->lane, view);
     }
-    if (error == 0 &&
-        rp_format_hash(view->body, (size_t)view->body_len, seed) != record.body_hash) {
+    if (error == 0 && rp_format_hash(view->body, (size_t)view->body_len, 0) != record.body_hash) {
         error = -EBADMSG;
     }
     if (error != 0) {

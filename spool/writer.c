@@ -25,11 +25,6 @@ uint8_t *rp_spool_item_put(uint8_t *place, enum rp_spool_tag tag, const void *va
     return place + RP_SPOOL_ITEM_HEADER + len;
 }
 
-uint64_t rp_spool_seed(const uint8_t identity[16], uint32_t lane, uint64_t segment)
-{
-    return rp_format_seed(identity, lane, segment);
-}
-
 /* The caller's memory has any alignment; the state wants its own. */
 static_assert(sizeof(struct rp_spool_hash) >=
                   sizeof(struct rp_format_hash_state) + alignof(struct rp_format_hash_state) - 1,
@@ -42,9 +37,9 @@ static struct rp_format_hash_state *hash_state(const struct rp_spool_hash *hash)
     return (struct rp_format_hash_state *)place;
 }
 
-void rp_spool_hash_init(struct rp_spool_hash *hash, uint64_t seed)
+void rp_spool_hash_init(struct rp_spool_hash *hash)
 {
-    rp_format_hash_init(hash_state(hash), seed);
+    rp_format_hash_init(hash_state(hash), 0);
 }
 
 void rp_spool_hash_add(struct rp_spool_hash *hash, const void *ptr, size_t len)

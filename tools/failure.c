@@ -17,6 +17,13 @@
 /* Where a path of PATH_MAX octets stands in it, the sentence still fits. */
 #define LINE_MAX_LEN 8192u
 
+static const char *program_name = "ringpost-spool";
+
+void rp_failure_name(const char *program)
+{
+    program_name = program;
+}
+
 /* Each line leaves with one write, so that lines of several programs do not mix. */
 static void say(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 static void say(const char *format, va_list arguments)
@@ -29,7 +36,7 @@ static void say(const char *format, va_list arguments)
     }
     size_t kept = (size_t)len < sizeof(line) ? (size_t)len : sizeof(line) - 1;
     rp_output_init(&output, STDERR_FILENO);
-    rp_output_text(&output, "ringpost-spool: ");
+    rp_output_text(&output, "%s: ", program_name);
     rp_output_escaped(&output, (const uint8_t *)line, kept);
     rp_output_text(&output, "\n");
     (void)rp_output_flush(&output); /* there is no other place to say it */

@@ -13,6 +13,9 @@ enum rp_failure_exit {
     RP_EXIT_USAGE = 2, /* the command line is wrong */
 };
 
+/* Whose lines these are: at first "ringpost-spool". `program` is a loan, for good. */
+void rp_failure_name(const char *program);
+
 /* Say what is wrong, where, and what would be right. Control characters that a file's
  * name brings along are escaped: it stays one line. */
 enum rp_failure_exit rp_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));

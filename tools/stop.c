@@ -7,18 +7,21 @@
 #include <assert.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 
-static volatile sig_atomic_t is_asked;
+static volatile sig_atomic_t count; /* written by the handler only, with both signals blocked */
 
 static void ask(int number)
 {
     (void)number;
-    is_asked = 1;
+    count = count < SIG_ATOMIC_MAX ? count + 1 : count;
 }
 
 void rp_stop_install(void)
 {
     struct sigaction action = {.sa_handler = ask}; /* no SA_RESTART: a wait shall end */
+    (void)sigaddset(&action.sa_mask, SIGINT);      /* both are valid numbers */
+    (void)sigaddset(&action.sa_mask, SIGTERM);
     int error = sigaction(SIGINT, &action, NULL);
     assert(error == 0);
     error = sigaction(SIGTERM, &action, NULL);
@@ -27,5 +30,10 @@ void rp_stop_install(void)
 
 bool rp_stop_is_asked(void)
 {
-    return is_asked != 0;
+    return count != 0;
+}
+
+unsigned rp_stop_count(void)
+{
+    return (unsigned)count;
 }

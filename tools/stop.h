@@ -13,4 +13,7 @@ void rp_stop_install(void);
 /* One of them came since. */
 bool rp_stop_is_asked(void);
 
+/* How many came: a second one means at once. */
+unsigned rp_stop_count(void);
+
 #endif

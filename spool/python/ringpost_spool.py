@@ -222,13 +222,13 @@ def _record(image, offset, seed):
     return flags, total, envelope_len, body_len, body_hash, sequence, at, digest, batch_off * BLOCK
 
 
-def _body_is_whole(image, offset, record, seed):
+def _body_is_whole(image, offset, record):
     flags, _, envelope_len, body_len, body_hash = record[:5]
     if flags == BIG:
         return True
     begin = offset + 64 + envelope_len
     end = begin + body_len
-    return end <= len(image) and _hash(image[begin:end], seed) == body_hash
+    return end <= len(image) and _hash(image[begin:end]) == body_hash
 
 
 def _fill(found, pending, sequences, begin, end):
@@ -290,7 +290,7 @@ def _walk(image, seed, first, limit, cap, known_end):
             continue
         if first is None:
             first = confirmed = sequence
-        if flags != PAD and not _body_is_whole(image, offset, record, seed):
+        if flags != PAD and not _body_is_whole(image, offset, record):
             pending[sequence] = (offset, record, False)
             place = offset if place is None else place
             upcoming = sequence + 1
@@ -669,10 +669,9 @@ class Spool:
         items = tuple(_items(image[64 : 64 + envelope_len]))
         if flags & BIG:
             body = self._read_big(entry, dict(items).get(13, b""))
-            seed = _seed(self.info.identity, entry.lane, 0)
         else:
             body = image[64 + envelope_len :]
-        if len(body) != body_len or _hash(body, seed) != body_hash:
+        if len(body) != body_len or _hash(body) != body_hash:
             raise DamagedError(f"{entry.id}: the body is damaged")
         return _message(entry.id, time_ns, body, items)
 

@@ -132,9 +132,9 @@ static void no_sync(struct rp_config *config)
 /* Sizes around the threshold, blocks and writes, received in large and small parts. */
 static void test_sizes(void)
 {
-    static const size_t lens[] = {RP_BIG_THRESHOLD - 100,  RP_BIG_THRESHOLD,
-                                  RP_BIG_THRESHOLD + 100,  RP_BIG_WRITE_MIN,
-                                  RP_BIG_WRITE_MIN + 5000, BODY_MAX - 200};
+    static const size_t lens[] = {RP_BIG_THRESHOLD_MIN - 100, RP_BIG_THRESHOLD_MIN,
+                                  RP_BIG_THRESHOLD_MIN + 100, RP_BIG_WRITE_MIN,
+                                  RP_BIG_WRITE_MIN + 5000,    BODY_MAX - 200};
     static const size_t parts[] = {RP_BUFFER_SIZE, 60000, 5000};
     uint64_t random = suite_seed;
     int fd = begin(no_size_limit);
@@ -148,7 +148,7 @@ static void test_sizes(void)
         messages++;
         size_t now = big_files();
         len = undo_dots(len);
-        CU_ASSERT_EQUAL(now, files + (len > RP_BIG_THRESHOLD));
+        CU_ASSERT_EQUAL(now, files + (len > RP_BIG_THRESHOLD_MIN));
         if (now > files) {
             CU_ASSERT(is_file(body, len));
         }

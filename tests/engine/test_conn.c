@@ -289,7 +289,7 @@ static void test_starved(void)
 }
 
 /* So many that they use up what is lent before any of them reaches the threshold. */
-#define CROWD (RP_BUFFERS_LENT * RP_BUFFER_SIZE / RP_BIG_THRESHOLD + 8)
+#define CROWD (RP_BUFFERS_LENT * RP_BUFFER_SIZE / RP_BIG_THRESHOLD_MIN + 8)
 
 static void crowd(struct rp_config *config)
 {
@@ -318,7 +318,7 @@ static void test_relief(void)
         hoard[count++] = taken;
     }
     /* Now those that are lent are all that are left, and no body reaches the threshold. */
-    CU_ASSERT(CROWD * RP_BIG_THRESHOLD > fake_lent_count() * RP_BUFFER_SIZE);
+    CU_ASSERT(CROWD * RP_BIG_THRESHOLD_MIN > fake_lent_count() * RP_BUFFER_SIZE);
     fake.held = 1u << FAKE_OPEN;
     for (size_t i = 0; fake_lent_count() > 0; i = (i + 1) % CROWD) {
         CU_ASSERT_FATAL(fake_feed_octets(fds[i], text, sizeof(text)));

@@ -162,6 +162,95 @@ static void test_short_writes(void)
     }
 }
 
+static void use_direct(struct rp_config *config)
+{
+    config->spool_io = RP_CONFIG_IO_DIRECT;
+}
+
+static bool is_direct(const struct fake_request *request)
+{
+    bool is_lined_up = true;
+    for (size_t i = 0; i < request->iov_count; i++) {
+        is_lined_up = is_lined_up && request->iov[i].iov_len % RP_SPOOL_BLOCK == 0 &&
+                      (uintptr_t)request->iov[i].iov_base % RP_SPOOL_BLOCK == 0;
+    }
+    return is_lined_up && lane()->segment.is_direct;
+}
+
+/* Past the page cache: whole blocks, aligned; a file system that cannot is asked once. */
+static void test_direct(void)
+{
+    int fd = begin(use_direct);
+    fake.held = HOLD;
+    (void)fake_worker_talk(&fake, fd, MESSAGE);
+    CU_ASSERT(is_direct(commit()) && commit()->is_durable);
+    (void)fake_perform(commit());
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(count_in(fake_sent_take(fd), "queued"), 1);
+    (void)fake_worker_talk(&fake, fd, MESSAGE);
+    (void)fake_perform_part(commit(), 1000); /* short, and then nothing is lined up any more */
+    fake_worker_settle(&fake);
+    CU_ASSERT(!lane()->segment.is_direct && commit()->is_durable);
+    (void)fake_perform(commit());
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(count_in(fake_sent_take(fd), "queued"), 1);
+    (void)fake_worker_talk(&fake, fd, MESSAGE);
+    CU_ASSERT(is_direct(commit()));
+    fake_finish(commit(), -EINVAL);
+    fake_worker_settle(&fake);
+    CU_ASSERT(!lane()->segment.is_direct && lane()->cannot_direct);
+    (void)fake_perform(commit());
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(count_in(fake_sent_take(fd), "queued"), 1);
+    (void)fake_worker_talk(&fake, fd, MESSAGE);
+    CU_ASSERT(!is_direct(commit()));
+    (void)fake_perform(commit());
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(tail(), 4);
+    CU_ASSERT(fake_worker_is_clean(&fake));
+    end(4, 0);
+}
+
+/* A body of that many octets in lines, and the end of data. */
+static void feed_body(int fd, size_t len)
+{
+    static char text[RP_BUFFER_SIZE];
+    for (size_t i = 0; i < sizeof(text); i++) {
+        text[i] = i % 64 == 62 ? '\r' : i % 64 == 63 ? '\n' : 'b';
+    }
+    for (size_t done = 0; done < len; done += sizeof(text)) {
+        CU_ASSERT_FATAL(fake_feed_octets(fd, text, sizeof(text)));
+        fake_worker_settle(&fake);
+    }
+    (void)fake_worker_talk(&fake, fd, ".\r\n");
+}
+
+/* A gathered body stays in the segment, begins at a block, and takes small ones along. */
+static void test_gathered(void)
+{
+    int fd = begin(NULL);
+    int other = fake_worker_connect(&fake);
+    fake.held = HOLD;
+    (void)fake_worker_talk(&fake, other, HELLO);
+    (void)fake_worker_talk(&fake, other, MESSAGE); /* the commit that the others wait behind */
+    CU_ASSERT(!lane()->segment.is_direct);
+    (void)fake_worker_talk(&fake, fd, ENVELOPE);
+    feed_body(fd, 5 * RP_BUFFER_SIZE);
+    (void)fake_worker_talk(&fake, other, MESSAGE);
+    CU_ASSERT_EQUAL(lane()->gathered_count, 1);
+    (void)fake_perform(commit());
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(lane()->batch.count, 2);
+    CU_ASSERT(is_direct(commit()) && lane()->gathered_count == 0 && lane()->waiting_octets == 0);
+    CU_ASSERT(lane()->stage.len < 4 * RP_SPOOL_BLOCK); /* the body itself is not copied again */
+    (void)fake_perform(commit());
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(count_in(fake_sent_take(fd), "queued"), 1);
+    CU_ASSERT_EQUAL(count_in(fake_sent_take(other), "queued"), 2);
+    CU_ASSERT(fake_worker_is_clean(&fake));
+    end(3, 0);
+}
+
 static void no_sync(struct rp_config *config)
 {
     config->spool_sync = RP_CONFIG_SYNC_NONE;
@@ -434,6 +523,8 @@ int main(int argc, char **argv)
         {"reply after commit",   test_reply_after_commit  },
         {"group",                test_group               },
         {"short writes",         test_short_writes        },
+        {"direct",               test_direct              },
+        {"gathered",             test_gathered            },
         {"sync none",            test_sync_none           },
         {"discard",              test_discard             },
         {"client gone",          test_client_gone         },

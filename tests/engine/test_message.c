@@ -282,6 +282,98 @@ static void test_no_slices(void)
     rp_message_store_close(&store);
 }
 
+/* ---- a large body is gathered ---- */
+
+/* Pieces of any length, some from outside the buffers; without memory for more than `spare`. */
+static void gather(uint32_t buffers, size_t goal, uint64_t *random)
+{
+    uint32_t index;
+    open_store(buffers, 2, 3);
+    struct rp_message *message = take(&index);
+    expected.len = 0;
+    bool ok = true;
+    while (ok && expected.len < goal) {
+        uint32_t buffer = rp_bufpool_take(&store.buffers);
+        if (buffer == RP_NONE) {
+            break;
+        }
+        uint8_t *ptr = rp_bufpool_ptr(&store.buffers, buffer);
+        for (size_t off = 0; ok && off < RP_BUFFER_SIZE;) {
+            static const size_t scales[] = {3, 600, RP_BUFFER_SIZE};
+            size_t len = 1 + suite_random_below(random, scales[suite_random_below(random, 3)]);
+            len = len < RP_BUFFER_SIZE - off ? len : RP_BUFFER_SIZE - off;
+            len = len < goal - expected.len ? len : goal - expected.len;
+            if (len == 0) {
+                break;
+            }
+            memset(ptr + off, (int)suite_random_below(random, 256), len);
+            memcpy(expected.octets + expected.len, ptr + off, len);
+            bool is_inside = suite_random_below(random, 20) != 0;
+            bool is_large = message->body_len + len > RP_GATHER_THRESHOLD;
+            rp_message_hash(&store, message, ptr + off, len);
+            ok = is_large    ? rp_message_append_gathered(&store, message,
+                                                       is_inside ? buffer : RP_NONE, ptr + off, len)
+                 : is_inside ? rp_message_append_slice(&store, message, buffer, ptr + off, len)
+                             : rp_message_append_copy(&store, message, ptr + off, len);
+            expected.len += ok ? len : 0;
+            off += len + suite_random_below(random, 3);
+        }
+        rp_bufpool_release(&store.buffers, buffer);
+    }
+    if (ok) {
+        CU_ASSERT(is_body(&message->slices, expected.octets, expected.len));
+        rp_message_end_hash(&store, message);
+        struct rp_spool_hash hash;
+        rp_spool_hash_init(&hash);
+        rp_spool_hash_add(&hash, expected.octets, expected.len);
+        CU_ASSERT_EQUAL(message->body_hash, rp_spool_hash_get(&hash));
+    }
+    CU_ASSERT(!(message->is_gathered && message->is_scattered));
+    if (message->is_gathered) {
+        for (uint32_t i = message->slices.first; i != RP_NONE;) {
+            const struct rp_slice *slice = rp_slice_at(&store, i);
+            CU_ASSERT_EQUAL(slice->off, 0);
+            CU_ASSERT(slice->len == RP_BUFFER_SIZE || slice->next == RP_NONE);
+            i = slice->next;
+        }
+    }
+}
+
+static void drop_gathered(void)
+{
+    rp_message_drop(&store, 0);
+    CU_ASSERT_EQUAL(rp_pool_free_count(&store.hashes), store.hashes.count);
+    CU_ASSERT(is_all_free(0));
+    rp_message_store_close(&store);
+}
+
+static void test_gathering(void)
+{
+    uint64_t random = suite_seed;
+    for (size_t goal = RP_GATHER_THRESHOLD - 5; goal < sizeof(expected.octets); goal += 77777) {
+        gather(256, goal, &random);
+        CU_ASSERT_EQUAL(expected.len, goal);
+        const struct rp_message *message = rp_message_at(&store, 0);
+        CU_ASSERT_EQUAL(message->is_gathered, goal > RP_GATHER_THRESHOLD);
+        drop_gathered();
+    }
+}
+
+/* Buffers run out before or while it is gathered: the octets are all there, and what was copied
+ * is copied once. */
+static void test_scattering(void)
+{
+    uint64_t random = suite_seed;
+    for (uint32_t buffers = 4; buffers < 24; buffers++) {
+        uint64_t copied = atomic_load(&stats.body_bytes_copied);
+        gather(buffers, sizeof(expected.octets), &random);
+        const struct rp_message *message = rp_message_at(&store, 0);
+        CU_ASSERT(expected.len < sizeof(expected.octets) && !message->is_gathered);
+        CU_ASSERT(atomic_load(&stats.body_bytes_copied) - copied <= 2 * expected.len);
+        drop_gathered();
+    }
+}
+
 /* ---- random ---- */
 
 #define BODIES 6
@@ -402,6 +494,8 @@ int main(int argc, char **argv)
         {"compaction",  test_compaction },
         {"half a copy", test_half_a_copy},
         {"no slices",   test_no_slices  },
+        {"gathering",   test_gathering  },
+        {"scattering",  test_scattering },
         {"random",      test_random     },
     };
     return SUITE_RUN("engine/message", tests, argc, argv);

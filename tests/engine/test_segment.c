@@ -162,6 +162,36 @@ static void test_short_writes(void)
     }
 }
 
+/* For large commits it is allocated, not written; where that cannot be done it is written. */
+static void test_bulk(void)
+{
+    begin();
+    maker.is_bulk = true;
+    rp_segment_maker_start(&maker);
+    perform_all();
+    check_ready(7);
+    CU_ASSERT_EQUAL(fake_state()->submitted[FAKE_WRITE], 0);
+    end();
+    begin();
+    maker.is_bulk = true;
+    prepare_to(RP_SEGMENT_ALLOCATE, 0);
+    fake_finish(fake_find(FAKE_FALLOCATE), -EOPNOTSUPP);
+    dispatch();
+    CU_ASSERT_EQUAL(maker.step, RP_SEGMENT_ZERO);
+    perform_all();
+    check_ready(7);
+    end();
+    begin();
+    maker.is_bulk = true;
+    prepare_to(RP_SEGMENT_ALLOCATE, 0);
+    fake_finish(fake_find(FAKE_FALLOCATE), -ENOSPC);
+    dispatch();
+    CU_ASSERT_EQUAL(maker.error, ENOSPC);
+    perform_all();
+    CU_ASSERT_EQUAL(temp_dir_count(path, ""), 0);
+    end();
+}
+
 /* The disk is full in the middle of any piece: short first, then ENOSPC; not an endless loop. */
 static void test_full_disk(void)
 {
@@ -354,6 +384,7 @@ int main(int argc, char **argv)
     static const struct suite_test tests[] = {
         {"prepare",      test_prepare     },
         {"short writes", test_short_writes},
+        {"bulk",         test_bulk        },
         {"full disk",    test_full_disk   },
         {"faults",       test_faults      },
         {"failing undo", test_failing_undo},

@@ -78,9 +78,11 @@ static size_t read_all(int fd, char *text, size_t cap)
 {
     size_t len = 0;
     ssize_t got;
-    while (len < cap && (got = recv(fd, text + len, cap - len, 0)) > 0) {
-        len += (size_t)got;
-    }
+    do {
+        got = recv(fd, text + len, cap - len, 0);
+        len += got > 0 ? (size_t)got : 0;
+        /* The kernel's own work for a ring that this thread opened interrupts a timed receive. */
+    } while (len < cap && (got > 0 || (got < 0 && errno == EINTR)));
     return len;
 }
 

@@ -3,9 +3,11 @@
  * test_cmd_mail.c - MAIL.
  *
  * Goal: the form, the address, the parameters and the limits of MAIL, and that a refused
- * one begins nothing. Method: dialogs, each played at every cut.
+ * one begins nothing. Method: dialogs, each played at every cut; arguments, each given to the
+ * short way and to the slow one.
  */
 #include "dialog.h"
+#include "proto/cmd_mail.h"
 
 #define EHLO "EHLO client.example\r\n"
 #define EHLO_REPLY                                                              \
@@ -179,6 +181,84 @@ static void test_line_max(void)
     }
 }
 
+struct parsed {
+    const struct rp_reply *refusal;
+    size_t part_count;
+    struct rp_addr sender;
+    struct rp_span params;
+};
+
+static struct parsed parse(struct rp_span arg, const struct rp_smtp *smtp, bool is_slow)
+{
+    static const struct rp_cmd_mail_form form = {
+        .word = {(const uint8_t *)"FROM:", 5}
+    };
+    struct rp_smtp_command command = {.verb = RP_SMTP_VERB_MAIL, .arg = arg};
+    struct parsed parsed = {.refusal = NULL};
+    parsed.refusal =
+        is_slow ? rp_cmd_mail_parse_slowly(smtp, &command, &form, &parsed.sender, &parsed.params)
+                : rp_cmd_mail_parse(smtp, &command, &form, &parsed.sender, &parsed.params);
+    parsed.part_count = command.part_count;
+    return parsed;
+}
+
+static bool is_same_span(struct rp_span a, struct rp_span b)
+{
+    return a.ptr == b.ptr && a.len == b.len;
+}
+
+/* An argument and every front of it, in front of a guard page, the short way and the slow one. */
+static void check_ways(struct guard *guard, const char *text, const struct rp_smtp *smtp)
+{
+    for (size_t len = 0; len <= strlen(text); len++) {
+        if (len > 0 && text[len - 1] == ' ') {
+            continue; /* an argument does not end in a space */
+        }
+        const struct rp_span arg = {guard_copy(guard, text, len), len};
+        const struct parsed quick = parse(arg, smtp, false);
+        const struct parsed slow = parse(arg, smtp, true);
+        CU_ASSERT_PTR_EQUAL(quick.refusal, slow.refusal);
+        CU_ASSERT_EQUAL(quick.part_count, slow.part_count);
+        if (quick.refusal == NULL && slow.refusal == NULL) {
+            CU_ASSERT(is_same_span(quick.sender.mailbox, slow.sender.mailbox));
+            CU_ASSERT(is_same_span(quick.sender.local, slow.sender.local));
+            CU_ASSERT(is_same_span(quick.sender.domain, slow.sender.domain));
+            CU_ASSERT(is_same_span(quick.params, slow.params));
+            CU_ASSERT_EQUAL(quick.sender.is_null, slow.sender.is_null);
+            CU_ASSERT_EQUAL(quick.sender.is_utf8, slow.sender.is_utf8);
+        }
+    }
+}
+
+static void test_ways(void)
+{
+    static const char *const texts[] = {
+        "FROM:<a@b.example>",
+        "from:<anne.arthur@mail.example.com> SIZE=10240 BODY=8BITMIME",
+        "FROM:<a@b.example>  SIZE=1",
+        "FROM: <a@b.example> SIZE=1",
+        "FROM:<a@b.example>SIZE=1",
+        "FROM:<> SIZE=1",
+        "FROM:a@b.example x",
+        "FROM:<" A_UTF8 "> SMTPUTF8",
+        "FROM:<\"a b\"@b.example> y",
+        "FROM <a@b.example>",
+        "TO:<a@b.example>",
+    };
+    struct guard guard;
+    guard_open(&guard, 128);
+    for (unsigned bits = 0; bits < 8; bits++) {
+        struct rp_smtp_config config = dialog_config();
+        config.strict_addresses = (bits & 1) != 0;
+        config.local_part_max = (bits & 2) != 0 ? 3 : 0;
+        const struct rp_smtp smtp = {.config = &config, .is_extended = (bits & 4) != 0};
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+            check_ways(&guard, texts[i], &smtp);
+        }
+    }
+    guard_close(&guard);
+}
+
 int main(void)
 {
     static const CU_TestInfo tests[] = {
@@ -192,6 +272,7 @@ int main(void)
         {"refused",                test_refused     },
         {"messages in a session",  test_messages_max},
         {"longest line",           test_line_max    },
+        {"short way and slow way", test_ways        },
         CU_TEST_INFO_NULL,
     };
     return dialog_main("proto/cmd_mail", tests);

@@ -5,7 +5,8 @@
  * Goal: the same steps for the same octets however they are cut, one fault a line, no
  * octet kept that need not be. Method: rows; then every input of up to eight symbols (CR,
  * LF, a letter, and one that makes the limit matter) against a second reader, which looks
- * at all octets before, whole and cut at every place; then lines around the limit.
+ * at all octets before, whole and cut at every place, with the way for ordinary lines and without;
+ * then lines around the limit and around the blocks of sixteen octets.
  */
 #include "guard.h"
 #include "proto/smtp_line.h"
@@ -49,22 +50,42 @@ static void open_session(struct rp_smtp *smtp)
     rp_smtp_init(smtp, &config, guard_copy(&line_guard, zeros, cap), cap);
 }
 
+static enum rp_smtp_line_octets classify_slowly(const uint8_t *octets, size_t len)
+{
+    enum rp_smtp_line_octets worst = RP_SMTP_LINE_ASCII;
+    for (size_t i = 0; i < len; i++) {
+        if (octets[i] < 32 || octets[i] == 127) {
+            return RP_SMTP_LINE_CONTROL;
+        }
+        if (octets[i] >= 128) {
+            worst = RP_SMTP_LINE_8BIT;
+        }
+    }
+    return worst;
+}
+
+/* Which reader is tried: the one with the way for ordinary lines, or the one without. */
+static enum rp_smtp_line_step (*next_step)(struct rp_smtp *smtp,
+                                           struct rp_span *in,
+                                           struct rp_smtp_line *line_out) = rp_smtp_line_next;
+
 static void read_piece(struct rp_smtp *smtp, const char *octets, size_t len, struct steps *steps)
 {
     struct rp_span in = {guard_copy(&guard, octets, len), len};
-    struct rp_span line;
+    struct rp_smtp_line line;
     for (;;) {
         const size_t before = in.len;
         const bool was_empty = smtp->line_len == 0;
         const uint8_t *begin = in.ptr;
-        switch (rp_smtp_line_next(smtp, &in, &line)) {
+        switch (next_step(smtp, &in, &line)) {
         case RP_SMTP_LINE_MORE: CU_ASSERT_EQUAL(in.len, 0); return;
         case RP_SMTP_LINE_WHOLE:
             /* A line that lies in the input is not copied. */
-            CU_ASSERT_TRUE(!was_empty || line.ptr == begin);
-            CU_ASSERT_TRUE(!was_empty || line.len + 2 == before - in.len);
+            CU_ASSERT_TRUE(!was_empty || line.text.ptr == begin);
+            CU_ASSERT_TRUE(!was_empty || line.text.len + 2 == before - in.len);
+            CU_ASSERT_EQUAL(line.octets, classify_slowly(line.text.ptr, line.text.len));
             add(steps, "[", 1);
-            add(steps, line.ptr, line.len);
+            add(steps, line.text.ptr, line.text.len);
             add(steps, "]", 1);
             break;
         case RP_SMTP_LINE_BARE: add(steps, "B", 1); break;
@@ -111,7 +132,7 @@ static void read_slowly(const char *octets, size_t len, size_t line_max, struct 
 }
 
 /* Whole, cut at every place, and octet by octet. False: not what is expected. */
-static bool is_read_as(const char *octets, size_t len, const struct steps *expected)
+static bool is_read_by(const char *octets, size_t len, const struct steps *expected)
 {
     for (size_t cut = 0; cut <= len + 1; cut++) {
         struct rp_smtp smtp;
@@ -132,6 +153,14 @@ static bool is_read_as(const char *octets, size_t len, const struct steps *expec
         }
     }
     return true;
+}
+
+static bool is_read_as(const char *octets, size_t len, const struct steps *expected)
+{
+    next_step = rp_smtp_line_next_slowly;
+    const bool is_right = is_read_by(octets, len, expected);
+    next_step = rp_smtp_line_next;
+    return is_read_by(octets, len, expected) && is_right;
 }
 
 static void test_rows(void)
@@ -212,6 +241,40 @@ static void test_limit(void)
     config.smtputf8 = false;
 }
 
+/*
+ * Every octet at every place of lines that are a few blocks of sixteen long, at the end of
+ * the input and with octets behind: a block is read to its end, and nothing behind the input.
+ */
+static void test_blocks(void)
+{
+    config.command_line_max = 64;
+    size_t wrong_count = 0;
+    for (size_t len = 1; len <= 66; len++) {
+        for (size_t at = 0; at < len; at++) {
+            for (int octet = 0; octet < 256; octet++) {
+                char octets[128];
+                memset(octets, 'a', sizeof(octets));
+                octets[at] = (char)octet;
+                memcpy(octets + len, "\r\n", 2);
+                memcpy(octets + len + 20, "\r\n", 2);
+                for (size_t more = 0; more < 2; more++) {
+                    const size_t all = len + 2 + more * 20;
+                    struct steps expected = {.len = 0};
+                    struct steps steps = {.len = 0};
+                    struct rp_smtp smtp;
+                    read_slowly(octets, all, 64, &expected);
+                    open_session(&smtp);
+                    read_piece(&smtp, octets, all, &steps);
+                    wrong_count += steps.len != expected.len ||
+                                   memcmp(steps.text, expected.text, steps.len) != 0;
+                }
+            }
+        }
+    }
+    CU_ASSERT_EQUAL(wrong_count, 0);
+    config.command_line_max = LINE_MAX_LEN;
+}
+
 /* A line of a megabyte takes no memory: the buffer of the session has the size it had. */
 static void test_endless(void)
 {
@@ -226,20 +289,6 @@ static void test_endless(void)
     CU_ASSERT_EQUAL(smtp.line_len, 0);
     read_piece(&smtp, "\r\nA\r\n", 5, &steps);
     CU_ASSERT_STRING_EQUAL(steps.text, "LS[A]");
-}
-
-static enum rp_smtp_line_octets classify_slowly(const uint8_t *octets, size_t len)
-{
-    enum rp_smtp_line_octets worst = RP_SMTP_LINE_ASCII;
-    for (size_t i = 0; i < len; i++) {
-        if (octets[i] < 32 || octets[i] == 127) {
-            return RP_SMTP_LINE_CONTROL;
-        }
-        if (octets[i] >= 128) {
-            worst = RP_SMTP_LINE_8BIT;
-        }
-    }
-    return worst;
 }
 
 /* Every octet, and every pair of octets that are at a border, at every place of every length. */
@@ -276,7 +325,8 @@ int main(void)
     const bool is_ready =
         suite != NULL && CU_ADD_TEST(suite, test_rows) != NULL &&
         CU_ADD_TEST(suite, test_exhaustive) != NULL && CU_ADD_TEST(suite, test_limit) != NULL &&
-        CU_ADD_TEST(suite, test_endless) != NULL && CU_ADD_TEST(suite, test_classify) != NULL;
+        CU_ADD_TEST(suite, test_blocks) != NULL && CU_ADD_TEST(suite, test_endless) != NULL &&
+        CU_ADD_TEST(suite, test_classify) != NULL;
     CU_basic_set_mode(CU_BRM_NORMAL);
     const bool has_run = is_ready && CU_basic_run_tests() == CUE_SUCCESS;
     const bool has_failed = !has_run || CU_get_number_of_failures() > 0;

@@ -4,7 +4,8 @@
  *
  * Goal: each verb is found by its name in any case and nothing else is taken for one; each
  * row is filled; the lines of MAIL may be longer. Method: every name in all its 16 cases,
- * every name with one octet changed in all possible ways, every length; limits by rows.
+ * every name with one octet changed in all possible ways, every length; the switch for the
+ * usual verbs against the rows; limits by rows.
  */
 #include "guard.h"
 #include "proto/smtp_verb.h"
@@ -81,6 +82,36 @@ static void test_find(void)
     }
 }
 
+/*
+ * To add a verb is to add a row: each row is found by its own name, whether or not the
+ * switch for the usual ones knows it, and that switch says nothing else than the rows.
+ */
+static void test_row_is_enough(void)
+{
+    size_t usual_count = 0;
+    for (size_t verb = 0; verb < RP_SMTP_VERB_UNKNOWN; verb++) {
+        const struct rp_span name = rp_smtp_verb_get((enum rp_smtp_verb)verb)->name;
+        CU_ASSERT_EQUAL(rp_smtp_verb_find(name), verb);
+        if (name.len != 4) {
+            continue;
+        }
+        size_t wrong_count = 0;
+        for (size_t i = 0; i < 4; i++) {
+            for (unsigned octet = 0; octet < 256; octet++) {
+                char changed[4];
+                memcpy(changed, name.ptr, 4);
+                changed[i] = (char)octet;
+                const uint8_t *copy = guard_copy(&guard, changed, 4);
+                const enum rp_smtp_verb usual = rp_smtp_verb_find_usual(copy);
+                wrong_count += usual != RP_SMTP_VERB_UNKNOWN && usual != find(changed, 4);
+                usual_count += usual != RP_SMTP_VERB_UNKNOWN;
+            }
+        }
+        CU_ASSERT_EQUAL(wrong_count, 0);
+    }
+    CU_ASSERT_EQUAL(usual_count, 3 * 4 * 2); /* three verbs, each octet in two cases */
+}
+
 static void test_rows(void)
 {
     struct rp_smtp_config config = {.vrfy = true};
@@ -152,6 +183,13 @@ static void test_is_word(void)
     CU_ASSERT_FALSE(is_word("8AZT-X\x1A"));
     CU_ASSERT_FALSE(is_word("8BZT-X:"));
     CU_ASSERT_FALSE(is_word("8AYT-X:"));
+    CU_ASSERT_TRUE(
+        rp_smtp_verb_is_word(RP_SPAN_OF("a-LONGER-word1"), RP_SPAN_OF("A-LONGER-WORD1")));
+    CU_ASSERT_FALSE(
+        rp_smtp_verb_is_word(RP_SPAN_OF("A-LONGER-WORD2"), RP_SPAN_OF("A-LONGER-WORD1")));
+    CU_ASSERT_FALSE(
+        rp_smtp_verb_is_word(RP_SPAN_OF("A-LONGEXXWORD1"), RP_SPAN_OF("A-LONGER-WORD1")));
+    CU_ASSERT_TRUE(rp_smtp_verb_is_word(RP_SPAN_OF("8bitmime"), RP_SPAN_OF("8BITMIME")));
 }
 
 int main(void)
@@ -161,10 +199,10 @@ int main(void)
     }
     guard_open(&guard, 64);
     CU_pSuite suite = CU_add_suite("proto/smtp_verb", NULL, NULL);
-    const bool is_ready = suite != NULL && CU_ADD_TEST(suite, test_find) != NULL &&
-                          CU_ADD_TEST(suite, test_rows) != NULL &&
-                          CU_ADD_TEST(suite, test_line_max) != NULL &&
-                          CU_ADD_TEST(suite, test_is_word) != NULL;
+    const bool is_ready =
+        suite != NULL && CU_ADD_TEST(suite, test_find) != NULL &&
+        CU_ADD_TEST(suite, test_row_is_enough) != NULL && CU_ADD_TEST(suite, test_rows) != NULL &&
+        CU_ADD_TEST(suite, test_line_max) != NULL && CU_ADD_TEST(suite, test_is_word) != NULL;
     CU_basic_set_mode(CU_BRM_NORMAL);
     const bool has_run = is_ready && CU_basic_run_tests() == CUE_SUCCESS;
     const bool has_failed = !has_run || CU_get_number_of_failures() > 0;

@@ -44,12 +44,15 @@ static void choose_session_limits(struct rp_config *config, struct sim_random *r
 
 static void choose_config(struct rp_config *config, struct sim_random *random, uint32_t faults)
 {
-    static const uint64_t segments[] = {1 << 20, 1 << 20, (1 << 20) + 65536, 2 << 20, 4 << 20};
+    static const uint64_t segments[] = {1 << 20, 1 << 20, (1 << 20) + 65536,
+                                        2 << 20, 4 << 20, 12 << 20};
     rp_config_init(config);
     config->workers = 1;
     config->limit_memory = RP_CONFIG_WORKER_MEMORY << sim_random_below(random, 3);
     config->limit_connections = 1000;
-    config->spool_segment_size = pick(random, 5, segments);
+    config->spool_segment_size = pick(random, 6, segments);
+    config->spool_io =
+        sim_random_chance(random, 333333) ? RP_CONFIG_IO_DIRECT : RP_CONFIG_IO_BUFFERED;
     config->drain_timeout_ns = sim_random_between(random, 1, 60) * SIM_S;
     config->log_level = RP_CONFIG_LOG_ERROR;
     (void)snprintf(config->log_file, sizeof(config->log_file), "/dev/null");

@@ -127,14 +127,12 @@ static inline int test_append(struct test_lane *lane,
         .time_ns = message->time_ns,
         .big_id = message->big_id,
     };
-    if (message->big_id != 0) {
-        struct rp_spool_hash hash;
-        rp_spool_hash_init(&hash, rp_spool_seed(lane->writer.identity, lane->writer.lane, 0));
-        rp_spool_hash_add(&hash, body, message->body_len / 2);
-        rp_spool_hash_add(&hash, body + message->body_len / 2,
-                          message->body_len - message->body_len / 2);
-        spooled.body_hash = rp_spool_hash_get(&hash);
-    }
+    struct rp_spool_hash hash;
+    rp_spool_hash_init(&hash);
+    rp_spool_hash_add(&hash, body, message->body_len / 2);
+    rp_spool_hash_add(&hash, body + message->body_len / 2,
+                      message->body_len - message->body_len / 2);
+    spooled.body_hash = rp_spool_hash_get(&hash);
     int error = rp_spool_batch_append(&lane->batch, &spooled, id_out);
     if (error != 0) {
         free(head);

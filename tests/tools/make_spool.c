@@ -181,7 +181,7 @@ static const struct octets *read_head(const char *hex)
     return head;
 }
 
-static uint64_t write_big(uint32_t lane, uint64_t big_id, const struct octets *body)
+static void write_big(uint32_t lane, uint64_t big_id, const struct octets *body)
 {
     char name[64];
     (void)snprintf(name, sizeof(name), RP_SPOOL_BIG_FORMAT, (unsigned)lane,
@@ -194,8 +194,12 @@ static uint64_t write_big(uint32_t lane, uint64_t big_id, const struct octets *b
     if (fsync(fd) != 0 || close(fd) != 0 || fsync(dir.big_fd) != 0) {
         die("fsync", name);
     }
+}
+
+static uint64_t hash_body(const struct octets *body)
+{
     struct rp_spool_hash hash;
-    rp_spool_hash_init(&hash, rp_spool_seed(dir.identity, lane, 0));
+    rp_spool_hash_init(&hash);
     rp_spool_hash_add(&hash, body->ptr, body->len);
     return rp_spool_hash_get(&hash);
 }
@@ -267,8 +271,11 @@ static void add_message(const char *line)
         .body_len = body->len,
         .time_ns = time_ns,
         .big_id = big_id,
-        .body_hash = big_id != 0 ? write_big((uint32_t)lane, big_id, body) : 0,
+        .body_hash = hash_body(body),
     };
+    if (big_id != 0) {
+        write_big((uint32_t)lane, big_id, body);
+    }
     append(&lanes[lane], &message);
 }
 

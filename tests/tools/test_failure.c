@@ -27,6 +27,17 @@ static void test_status(void)
     CU_ASSERT_STRING_EQUAL(text, "ringpost-spool: here: it 17\nringpost-spool: --x: no\n");
 }
 
+static void test_name(void)
+{
+    int old = capture_stderr(&capture);
+    rp_failure_name("ringpost-load");
+    (void)rp_failure_usage("--x: no");
+    rp_failure_name("ringpost-spool");
+    (void)rp_failure_usage("--x: no");
+    CU_ASSERT_STRING_EQUAL(capture_end_stderr(&capture, old),
+                           "ringpost-load: --x: no\nringpost-spool: --x: no\n");
+}
+
 static void test_open(void)
 {
     static const struct {
@@ -117,6 +128,7 @@ int main(int argc, char **argv)
 {
     static const struct suite_test tests[] = {
         {"exit status",               test_status    },
+        {"program's name",            test_name      },
         {"what opening a spool says", test_open      },
         {"another file of that name", test_other_meta},
         {"always one line",           test_one_line  },

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * load_cpu.h - CPU time: this process's own, and that of a server's cgroup.
+ */
+#ifndef PERF_LOAD_CPU_H
+#define PERF_LOAD_CPU_H
+
+#include <stdint.h>
+
+/* User and system time of this process, with the kernel's workers for its rings; us. */
+uint64_t rp_load_cpu_own_us(void);
+
+/*
+ * usage_usec of a cpu.stat (cgroup v2). 0; -errno of the file; -EINVAL: it is no such file.
+ */
+int rp_load_cpu_stat_us(const char *path, uint64_t *us_out);
+
+#endif
