@@ -45,7 +45,7 @@ static const struct option_row rows[OPTION_COUNT] = {
     [OPTION_DIRECT]      = {"direct",      NULL,   "write FILE with O_DIRECT"},
     [OPTION_CONNECTIONS] = {"connections", "N",    "connections at once, at most (16384)"},
     [OPTION_BUFFER_SIZE] = {"buffer-size", "SIZE", "octets of a receive buffer (32kb)"},
-    [OPTION_BUFFERS]     = {"buffers",     "N",    "number of receive buffers, a power of two (512)"},
+    [OPTION_BUFFERS]     = {"buffers",     "N",    "number of receive buffers, a power of two (128)"},
     [OPTION_HELP]        = {"help",        NULL,   "print this and exit"},
     [OPTION_VERSION]     = {"version",     NULL,   "print the version and exit"},
 };
@@ -141,7 +141,7 @@ static enum status set_option(struct rp_sink_options *options,
         options->connections_max = (uint32_t)number;
         return STATUS_FINE;
     case OPTION_BUFFER_SIZE:
-        if (!parse_number(value, true, 1u << 20, &number) || number == 0) {
+        if (!parse_number(value, true, RP_SINK_BUFFER_SIZE_MAX, &number) || number == 0) {
             return complain("--buffer-size", "give a size from 1 to 1mb");
         }
         options->buffer_size = (uint32_t)number;

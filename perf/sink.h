@@ -28,6 +28,8 @@ enum rp_sink_commit {
     RP_SINK_COMMIT_DSYNC,     /* RWF_DSYNC on the write */
 };
 
+#define RP_SINK_BUFFER_SIZE_MAX (1u << 20)
+
 struct rp_sink_options {
     uint16_t port;     /* 0: any */
     const char *log;   /* a file to make; NULL: bodies are thrown away */
@@ -35,7 +37,7 @@ struct rp_sink_options {
     enum rp_sink_commit commit;
     bool is_direct; /* O_DIRECT */
     uint32_t connections_max;
-    uint32_t buffer_size;  /* octets of a receive buffer */
+    uint32_t buffer_size;  /* octets of a receive buffer, at most RP_SINK_BUFFER_SIZE_MAX */
     uint32_t buffer_count; /* a power of two, at most 32768 */
 };
 extern const struct rp_sink_options rp_sink_options_default;

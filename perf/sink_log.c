@@ -14,10 +14,11 @@
 
 #define PAGE_SIZE    4096u /* what O_DIRECT asks of offsets, lengths and memory, at most */
 #define BUFFER_COUNT 2u
+#define LOG_SIZE_MIN RP_SINK_BUFFER_SIZE_MAX
 
 static uint8_t *buffer_at(const struct rp_sink_log *log, uint32_t index)
 {
-    return log->buffers + (size_t)index * RP_SINK_LOG_BUFFER_SIZE;
+    return log->buffers + index * log->capacity;
 }
 
 /* ---- open and close ---- */
@@ -54,10 +55,7 @@ static int fill_file(struct rp_sink_log *log, const char *path, char *error, siz
 {
     uint64_t off = 0;
     while (off < log->size) {
-        size_t len = RP_SINK_LOG_BUFFER_SIZE;
-        if (log->size - off < len) {
-            len = (size_t)(log->size - off);
-        }
+        size_t len = log->size - off < log->capacity ? (size_t)(log->size - off) : log->capacity;
         ssize_t written = pwrite(log->fd, log->buffers, len, (off_t)off);
         if (written < 0 && errno == EINTR) {
             continue;
@@ -75,7 +73,7 @@ static int fill_file(struct rp_sink_log *log, const char *path, char *error, siz
 
 static int make_buffers(struct rp_sink_log *log, struct io_uring *ring)
 {
-    size_t len = (size_t)BUFFER_COUNT * RP_SINK_LOG_BUFFER_SIZE;
+    size_t len = BUFFER_COUNT * log->capacity;
     void *memory =
         mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (memory == MAP_FAILED) {
@@ -86,7 +84,7 @@ static int make_buffers(struct rp_sink_log *log, struct io_uring *ring)
     for (uint32_t i = 0; i < BUFFER_COUNT; i++) {
         parts[i] = (struct iovec){
             .iov_base = buffer_at(log, i),
-            .iov_len = RP_SINK_LOG_BUFFER_SIZE,
+            .iov_len = log->capacity,
         };
     }
     /* Where memory may not be locked (RLIMIT_MEMLOCK) the plain write does it. */
@@ -107,12 +105,13 @@ int rp_sink_log_open(struct rp_sink_log *log,
         .size = options->log_size / PAGE_SIZE * PAGE_SIZE,
         .gathering = 1,
     };
-    if (log->size < RP_SINK_LOG_BUFFER_SIZE) {
+    if (log->size < LOG_SIZE_MIN) {
         (void)snprintf(error, error_len,
                        "%s: the log's size is %llu octets; at least %u are needed", options->log,
-                       (unsigned long long)options->log_size, RP_SINK_LOG_BUFFER_SIZE);
+                       (unsigned long long)options->log_size, LOG_SIZE_MIN);
         return -EINVAL;
     }
+    log->capacity = log->size < RP_SINK_LOG_BUFFER_MAX ? (size_t)log->size : RP_SINK_LOG_BUFFER_MAX;
     int err = make_buffers(log, ring);
     if (err < 0) {
         (void)snprintf(error, error_len, "no memory for the log's buffers: %s", strerror(-err));
@@ -138,7 +137,7 @@ void rp_sink_log_close(struct rp_sink_log *log)
         log->fd = -1;
     }
     if (log->buffers != NULL) {
-        (void)munmap(log->buffers, (size_t)BUFFER_COUNT * RP_SINK_LOG_BUFFER_SIZE);
+        (void)munmap(log->buffers, BUFFER_COUNT * log->capacity);
         log->buffers = NULL;
     }
 }
@@ -147,7 +146,7 @@ void rp_sink_log_close(struct rp_sink_log *log)
 
 bool rp_sink_log_has_room(const struct rp_sink_log *log, size_t len)
 {
-    return len <= RP_SINK_LOG_BUFFER_SIZE - log->len;
+    return len <= log->capacity - log->len;
 }
 
 void rp_sink_log_append(struct rp_sink_log *log, const uint8_t *octets, size_t len)

@@ -24,7 +24,7 @@ const struct rp_sink_options rp_sink_options_default = {
     .commit = RP_SINK_COMMIT_FDATASYNC,
     .connections_max = 16384,
     .buffer_size = 32768,
-    .buffer_count = 512,
+    .buffer_count = 128, /* 4 MiB: more is out of the cache before it is used again */
 };
 
 static void *map(size_t len)
@@ -155,7 +155,7 @@ int rp_sink_open(const struct rp_sink_options *options,
 {
     assert(options->buffer_count <= 32768 &&
            (options->buffer_count & (options->buffer_count - 1)) == 0);
-    assert(options->buffer_size > 0 && options->buffer_size <= RP_SINK_LOG_BUFFER_SIZE);
+    assert(options->buffer_size > 0 && options->buffer_size <= RP_SINK_BUFFER_SIZE_MAX);
     assert(options->connections_max > 0 && options->connections_max < UINT32_MAX / 2);
     struct rp_sink *sink = calloc(1, sizeof(*sink));
     if (sink == NULL) {

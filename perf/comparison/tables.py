@@ -120,7 +120,7 @@ def markdown(results, servers, about):
     """The whole result. `about`: facts, versions, skipped, rounds, left_out, notes."""
     lines = ["# SMTP servers compared", ""]
     lines += left_table(("", ""), list(about["facts"].items()))
-    lines += ["", f"{about['rounds']} rounds of {about['duration_s']:g} s a turn; all servers are "
+    lines += ["", f"Rounds: {about['rounds']}, a turn {about['duration_s']:g} s; all servers are "
               "up at once and take turns within a workload, each round starts anew. Medians."]
     section(lines, "The servers", server_table(results, servers, about["versions"]))
     lines += ["", *about["notes"]]

@@ -250,7 +250,7 @@ class Load(FloorCase):
         """Together more than the log's buffers hold: input waits for room, nothing is lost."""
         floor = self.start("--buffers", "64", log=True)
         body = b"0123456789abcdef" * (1 << 15) + b"\r\n.\r\n"  # 512 KiB
-        clients = [floor.client() for _ in range(16)]
+        clients = [floor.client() for _ in range(32)]
         for client in clients:
             client.send(ENVELOPE + b"DATA\r\n")
             wanted = ENVELOPE_OK + GO_AHEAD
@@ -267,7 +267,7 @@ class Load(FloorCase):
             client.socket.settimeout(TIMEOUT)
             self.assertEqual(client.read(len(OK)), OK)
             client.socket.close()
-        self.assertEqual(floor.stop()[1:3], (16, 16 * len(body)))
+        self.assertEqual(floor.stop()[1:3], (32, 32 * len(body)))
 
     def test_clients_that_go(self):
         """RST in a command, in a body, before the reply: the others are served."""
