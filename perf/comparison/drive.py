@@ -8,6 +8,7 @@ import tempfile
 import time
 
 import comparison.account as account
+from comparison.process import uninterrupted
 
 PATIENCE_S = 60  # beyond the time asked for, until a turn is given up
 SAMPLE_AT = 0.7  # of the timed part: where the memory of many processes is looked at
@@ -93,9 +94,10 @@ def turn(options, process, workload, wants_memory):
     try:
         before_s = counter.cpu_s()
         with tempfile.TemporaryFile() as errors:
-            popen = subprocess.Popen(command(options, process, workload, warmup_s, path),
-                                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                     stderr=errors)
+            with uninterrupted():
+                popen = subprocess.Popen(command(options, process, workload, warmup_s, path),
+                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                         stderr=errors)
             try:
                 is_in_time = wait(popen, warmup_s + options.duration + PATIENCE_S,
                                   warmup_s + options.duration * SAMPLE_AT,

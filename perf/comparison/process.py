@@ -20,6 +20,21 @@ class Trouble(Exception):
     """What a server said instead of serving."""
 
 
+@contextlib.contextmanager
+def uninterrupted():
+    """What interrupts meanwhile is delivered afterwards: no process starts that nobody knows."""
+    came = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number))
+              for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came:
+            os.kill(os.getpid(), number)
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -71,11 +86,11 @@ class Process:
         try:
             self.account = account.make(cgroup, self.server.name)
             environment = dict(os.environ, RINGPOST_PEERS=self.options.packages)
-            with open(os.path.join(self.folder, "output"), "wb") as self.log:
+            with open(os.path.join(self.folder, "output"), "wb") as self.log, uninterrupted():
                 self.popen = subprocess.Popen(
                     self.command(log_size), stdin=subprocess.DEVNULL, stdout=self.log,
                     stderr=self.log, start_new_session=True, env=environment)
-            self.account.started(self.popen)
+                self.account.started(self.popen)
             self.wait_greeting()
         except BaseException:
             self.stop()
