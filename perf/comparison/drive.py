@@ -8,7 +8,7 @@ import tempfile
 import time
 
 import comparison.account as account
-from comparison.process import uninterrupted
+import comparison.interrupt as interrupt
 
 PATIENCE_S = 60  # beyond the time asked for, until a turn is given up
 SAMPLE_AT = 0.7  # of the timed part: where the memory of many processes is looked at
@@ -89,29 +89,28 @@ def turn(options, process, workload, wants_memory):
 
     if wants_memory:
         account.reset_peak(counter.pids())
-    handle, path = tempfile.mkstemp(prefix="ringpost-compare-", suffix=".json")
-    os.close(handle)
-    try:
-        before_s = counter.cpu_s()
-        with tempfile.TemporaryFile() as errors:
-            with uninterrupted():
+    path = os.path.join(process.folder, "load.json")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)  # of the turn before
+    before_s = counter.cpu_s()
+    with tempfile.TemporaryFile() as errors:
+        popen = None
+        try:
+            with interrupt.hold():
                 popen = subprocess.Popen(command(options, process, workload, warmup_s, path),
                                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                          stderr=errors)
-            try:
-                is_in_time = wait(popen, warmup_s + options.duration + PATIENCE_S,
-                                  warmup_s + options.duration * SAMPLE_AT,
-                                  sample if wants_memory else None)
-            finally:
-                if popen.poll() is None:
-                    popen.kill()
-                    popen.wait()
-            errors.seek(0)
-            said = errors.read().decode("utf-8", "replace").strip().splitlines()
-        cpu_s = process.settle() - before_s
-        report = read_json(path)
-    finally:
-        os.unlink(path)
+            is_in_time = wait(popen, warmup_s + options.duration + PATIENCE_S,
+                              warmup_s + options.duration * SAMPLE_AT,
+                              sample if wants_memory else None)
+        finally:
+            if popen is not None and popen.poll() is None:
+                popen.kill()
+                popen.wait()
+        errors.seek(0)
+        said = errors.read().decode("utf-8", "replace").strip().splitlines()
+    cpu_s = process.settle() - before_s
+    report = read_json(path)
     if report is None:
         return {"failure": said[-1] if said else
                 "no result" if is_in_time else f"no end after {PATIENCE_S} s"}

@@ -11,12 +11,12 @@ import argparse
 import contextlib
 import json
 import os
-import signal
 import sys
 import time
 
 import comparison.account as account
 import comparison.drive as drive
+import comparison.interrupt as interrupt
 import comparison.machine as machine
 import comparison.place as place
 import comparison.plot as plot
@@ -35,10 +35,6 @@ GIVE_UP_AFTER = 2  # turns of a server with a workload that brought no figure
 
 def tell(text):
     print(f"{PROGRAM}: {text}", file=sys.stderr, flush=True)
-
-
-class Stop(Exception):
-    """SIGINT or SIGTERM: clean up, write what there is, and end."""
 
 
 # ---- arguments ----
@@ -164,22 +160,39 @@ def print_list(options):
     print("\n".join(tables.left_table(("name", "what it is", "is it there?"), rows)))
 
 
-def make_place(options):
-    """Where the servers' directories go, and a note when it is not what was asked for."""
-    if options.filesystem == "here":
-        return place.Here(options.work), None
+def make_place(options, stack):
+    """Where the servers' directories go, and a note when it is not what was asked for.
+
+    The stack closes it.
+    """
+    note = None
+    if options.filesystem == "ext4":
+        where, note = make_loop(options, stack)
+        if where is not None:
+            return where, None
+    where = place.Here(options.work)
+    stack.callback(where.close)
+    where.open()
+    return where, note
+
+
+def make_loop(options, stack):
+    """(the ext4, None), or (None, why there is none)"""
     why = place.why_not_loop()
     if why is None:
         size = min(options.image_octets, place.free(options.work) * 2 // 3)
         tell(f"writing {size >> 20} MiB in full for an ext4 of its own")
+        where = place.Loop(options.work)
+        stack.callback(where.close)
         try:
-            return place.Loop(options.work, size), None
+            where.open(size)
+            return where, None
         except place.Trouble as trouble:
             why = str(trouble)
     note = (f"No ext4 of its own ({why}): the servers' directories are on "
             f"{place.kind_of(options.work)}, and commits cost what they cost there.")
     tell(note)
-    return place.Here(options.work), note
+    return None, note
 
 
 # ---- rounds ----
@@ -250,9 +263,10 @@ class Bench:
             self.start(server)
 
     def stop_all(self):
-        while self.up:
-            self.up[-1].stop()
-            self.up.pop()
+        with interrupt.hold():  # all of them
+            while self.up:
+                self.up[-1].stop()
+                self.up.pop()
         os.sync()
 
     def is_skipped(self, running, index):
@@ -308,13 +322,14 @@ class Bench:
         """Whether each server's messages are kept, before anything is timed."""
         for server in list(self.there):
             try:
-                self.results.durable[server.name] = powercut.check(server, self.options,
-                                                                   self.cgroup)
+                with interrupt.hold():  # it takes a second or two, and makes many things
+                    result = powercut.check(server, self.options, self.cgroup)
             except (process.Trouble, place.Trouble, OSError) as trouble:
                 tell(f"{server.name}: power cut not measured: {trouble}")
                 continue
+            self.results.durable[server.name] = result
             tell(f"{server.name}: on stable storage before the 250? "
-                 f"{powercut.explain(self.results.durable[server.name])}")
+                 f"{powercut.explain(result)}")
 
 
 # ---- results ----
@@ -383,8 +398,7 @@ def measure(options, there, skipped):
     """The exit status. Whatever happens, nothing stays behind, and what is known is written."""
     cgroup = account.find_cgroup()
     with contextlib.ExitStack() as stack:
-        where, note = make_place(options)
-        stack.callback(where.close)
+        where, note = make_place(options, stack)
         bench = Bench(options, there, skipped, where, cgroup)
         about = {
             "facts": machine.facts(options, where, "cgroup v2" if cgroup else "/proc"),
@@ -400,10 +414,10 @@ def measure(options, there, skipped):
             for round_number in range(options.rounds):
                 bench.run_round(round_number)
             is_whole = True
-        except Stop:
+        except interrupt.Stop:
             tell("interrupted: cleaning up")
             about["notes"].append("Interrupted: not all rounds are in these figures.")
-        hush()  # from here on it only cleans up and writes
+        interrupt.hush()  # from here on it only cleans up and writes
     if not any(run.get("accepted") for run in bench.results.runs):
         tell("nothing was measured")
         return EXIT_FAILED
@@ -423,16 +437,6 @@ def check_programs(options):
     if not os.path.isdir(options.work):
         return f"{options.work}: no such directory; --work names one on a real disk"
     return None
-
-
-def hush():
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-
-
-def stop(*_):
-    hush()  # a second one must not cut the cleaning short
-    raise Stop
 
 
 def main():
@@ -457,12 +461,11 @@ def main():
     if not there:
         tell("no server is there")
         return EXIT_FAILED
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    interrupt.install()
     try:
         return measure(options, there, skipped)
     except place.Trouble as error:
         tell(str(error))
-    except Stop:
+    except interrupt.Stop:
         tell("interrupted before anything was measured")
     return EXIT_FAILED

@@ -13,6 +13,8 @@ import subprocess
 import tempfile
 import time
 
+import comparison.interrupt as interrupt
+
 FILE_SYSTEM = "ext4"
 
 
@@ -49,19 +51,23 @@ def write_in_full(path, size):
 
 
 class Loop:
-    """A mounted ext4 on a file: `path` is where. close() leaves nothing."""
+    """A mounted ext4 on a file: `path` is where. close() leaves nothing, however far it came."""
     kind = FILE_SYSTEM
 
-    def __init__(self, work, size, is_sparse=False, options=""):
-        self.device = self.path = self.image = None
-        self.folder = tempfile.mkdtemp(prefix="ringpost-compare-image-", dir=work)
-        try:
-            self.image = os.path.join(self.folder, "image")
-            if is_sparse:
-                with open(self.image, "wb") as file:
-                    file.truncate(size)
-            else:
-                write_in_full(self.image, size)
+    def __init__(self, work):
+        self.work = work
+        self.folder = self.device = self.path = self.image = None
+
+    def open(self, size, is_sparse=False, options=""):
+        with interrupt.hold():
+            self.folder = tempfile.mkdtemp(prefix="ringpost-compare-image-", dir=self.work)
+        self.image = os.path.join(self.folder, "image")
+        if is_sparse:
+            with open(self.image, "wb") as file:
+                file.truncate(size)
+        else:
+            write_in_full(self.image, size)
+        with interrupt.hold():
             self.device = attach(self.image)
             # Discarding would punch the image full of holes again.
             run("mkfs.ext4", "-q", "-F", "-E",
@@ -70,9 +76,6 @@ class Loop:
             self.path = tempfile.mkdtemp(prefix="ringpost-compare-")
             os.chmod(self.path, 0o755)
             run("mount", "-o", "noatime" + options, self.device, self.path)
-        except BaseException:
-            self.close()
-            raise
 
     def flushes(self):
         """Cache flushes the device has done so far; None: the kernel does not count them."""
@@ -87,8 +90,9 @@ class Loop:
                 os.rmdir(self.path)
         if self.device:
             detach(self.device)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.path = self.device = None
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder = self.device = self.path = None
 
 
 def attach(image):
@@ -120,12 +124,19 @@ class Here:
     """A directory of the file system that is there."""
 
     def __init__(self, work):
-        self.path = tempfile.mkdtemp(prefix="ringpost-compare-", dir=work)
+        self.work = work
+        self.path = self.kind = None
+
+    def open(self):
+        with interrupt.hold():
+            self.path = tempfile.mkdtemp(prefix="ringpost-compare-", dir=self.work)
         os.chmod(self.path, 0o755)
         self.kind = kind_of(self.path)
 
     def close(self):
-        shutil.rmtree(self.path, ignore_errors=True)
+        if self.path:
+            shutil.rmtree(self.path, ignore_errors=True)
+        self.path = None
 
 
 def mount_of(path):

@@ -156,8 +156,9 @@ def check(server, options, cgroup):
     texts = markers()
     copy = os.path.join(options.work, f"ringpost-compare-copy-{os.getpid()}")
     with contextlib.ExitStack() as stack:
-        disk = place.Loop(options.work, IMAGE_SIZE, is_sparse=True, options=OPTIONS)
+        disk = place.Loop(options.work)
         stack.callback(disk.close)
+        disk.open(IMAGE_SIZE, is_sparse=True, options=OPTIONS)
         stack.callback(lambda: os.path.exists(copy) and os.unlink(copy))
         running = process.Process(server, options)
         stack.callback(running.stop)

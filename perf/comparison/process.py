@@ -10,6 +10,7 @@ import tempfile
 import time
 
 import comparison.account as account
+import comparison.interrupt as interrupt
 import comparison.servers as servers
 
 START_S = 40
@@ -18,21 +19,6 @@ ENDS = ((signal.SIGTERM, 5), (signal.SIGKILL, 10))  # signal, and seconds until 
 
 class Trouble(Exception):
     """What a server said instead of serving."""
-
-
-@contextlib.contextmanager
-def uninterrupted():
-    """What interrupts meanwhile is delivered afterwards: no process starts that nobody knows."""
-    came = []
-    before = {number: signal.signal(number, lambda number, _: came.append(number))
-              for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for number in came:
-            os.kill(os.getpid(), number)
 
 
 def free_port():
@@ -70,7 +56,7 @@ class Process:
     def __init__(self, server, options):
         self.server = server
         self.options = options  # build, packages, core
-        self.popen = self.account = self.folder = self.log = self.port = None
+        self.popen = self.account = self.folder = self.port = None
         self.offers = set()
 
     def command(self, log_size):
@@ -81,20 +67,24 @@ class Process:
     def start(self, place, cgroup, log_size):
         """Raises Trouble, and has cleaned up, where it does not serve."""
         self.port = free_port()
-        self.folder = tempfile.mkdtemp(prefix=f"{self.server.name}-", dir=place)
-        os.chmod(self.folder, 0o755)
         try:
-            self.account = account.make(cgroup, self.server.name)
-            environment = dict(os.environ, RINGPOST_PEERS=self.options.packages)
-            with open(os.path.join(self.folder, "output"), "wb") as self.log, uninterrupted():
-                self.popen = subprocess.Popen(
-                    self.command(log_size), stdin=subprocess.DEVNULL, stdout=self.log,
-                    stderr=self.log, start_new_session=True, env=environment)
-                self.account.started(self.popen)
+            with interrupt.hold():
+                self.spawn(place, cgroup, log_size)
             self.wait_greeting()
         except BaseException:
             self.stop()
             raise
+
+    def spawn(self, place, cgroup, log_size):
+        self.folder = tempfile.mkdtemp(prefix=f"{self.server.name}-", dir=place)
+        os.chmod(self.folder, 0o755)
+        self.account = account.make(cgroup, self.server.name)
+        with open(os.path.join(self.folder, "output"), "wb") as output:
+            self.popen = subprocess.Popen(
+                self.command(log_size), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                start_new_session=True,
+                env=dict(os.environ, RINGPOST_PEERS=self.options.packages))
+        self.account.started(self.popen)
 
     def wait_greeting(self):
         deadline = time.monotonic() + START_S
@@ -134,6 +124,11 @@ class Process:
         return [pid for pid in self.account.pids() if not (is_over and pid == self.popen.pid)]
 
     def stop(self):
+        """Whatever it has become; a second call does nothing."""
+        with interrupt.hold():
+            self.take_down()
+
+    def take_down(self):
         if self.popen is not None:
             for number, limit_s in ENDS:
                 self.end(number, limit_s)

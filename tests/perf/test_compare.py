@@ -10,6 +10,7 @@ ringpost-load as built (RINGPOST_BUILD). The peers, root, cgroups and matplotlib
 """
 import contextlib
 import io
+import itertools
 import json
 import os
 import re
@@ -28,6 +29,7 @@ sys.path.insert(0, os.path.join(ROOT, "perf"))
 
 import comparison.account as account  # noqa: E402
 import comparison.drive as drive  # noqa: E402
+import comparison.interrupt as interrupt  # noqa: E402
 import comparison.main as compare_main  # noqa: E402
 import comparison.machine as machine  # noqa: E402
 import comparison.place as place  # noqa: E402
@@ -279,7 +281,7 @@ class Turns(unittest.TestCase):
                 file.write("#!/bin/sh\necho first >&2\necho 'no such option' >&2\nexit 2\n")
             os.chmod(load, 0o755)
             given = options(load=load, duration=0.1, warmup=0)
-            running = types.SimpleNamespace(port=1, account=account.Tree(),
+            running = types.SimpleNamespace(port=1, account=account.Tree(), folder=folder,
                                             settle=lambda: 0)
             running.account.started(types.SimpleNamespace(pid=os.getpid()))
             run = drive.turn(given, running, workload_of.Workload("plain", 1, 1), True)
@@ -350,6 +352,7 @@ class Machine(unittest.TestCase):
     def test_facts(self):
         with tempfile.TemporaryDirectory() as work:
             where = place.Here(work)
+            where.open()
             facts = machine.facts(options(work=work), where, "/proc")
             where.close()
             self.assertEqual(os.listdir(work), [])
@@ -399,9 +402,12 @@ class PowerCut(unittest.TestCase):
             why = servers_of.why_not(floor, BUILD, "/")
         if why is None:
             try:
-                place.Loop(tempfile.gettempdir(), 64 << 20, is_sparse=True).close()
+                probe = place.Loop(tempfile.gettempdir())
+                self.addCleanup(probe.close)
+                probe.open(64 << 20, is_sparse=True)
             except place.Trouble as trouble:
                 why = f"no loop device: {trouble}"
+            probe.close()
         if why is not None:
             self.skipTest(why)
         log = ("{build}/perf/floor", "{port}", "--log", "{dir}/log", "--log-size", "{log_size}")
@@ -416,6 +422,38 @@ class PowerCut(unittest.TestCase):
                 self.assertEqual(os.listdir(work), [])
             with open("/proc/mounts", encoding="utf-8") as file:
                 self.assertNotIn(work, file.read())
+
+
+class Interrupt(unittest.TestCase):
+    def setUp(self):
+        for number in interrupt.NUMBERS:
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+        interrupt.install()
+
+    def test_at_once(self):
+        with self.assertRaises(interrupt.Stop):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)  # a second one does nothing
+
+    def test_held(self):
+        """What is being made is known before the exception comes; nested ones wait for all."""
+        made = []
+        with self.assertRaises(interrupt.Stop):
+            with interrupt.hold():
+                with interrupt.hold():
+                    signal.raise_signal(signal.SIGINT)
+                    made.append(1)
+                made.append(2)
+        self.assertEqual(made, [1, 2])
+        with interrupt.hold():
+            made.append(3)
+
+    def test_error_in_it(self):
+        with self.assertRaises(KeyError):
+            with interrupt.hold():
+                raise KeyError
+        with self.assertRaises(interrupt.Stop):
+            signal.raise_signal(signal.SIGINT)
 
 
 def leftovers(work):
@@ -519,8 +557,8 @@ class Program(unittest.TestCase):
         self.assertIn("was not measured (--no-power-cut)", text)
         self.assertEqual((os.listdir(self.disk), leftovers(self.disk)), ([], []))
 
-    def interrupt(self, number):
-        """Signal it in the first turn; status and what it said."""
+    def interrupt(self, number, has_turn):
+        """Signal it when it starts the servers or in the first turn; status, what it said."""
         with subprocess.Popen([PROGRAM, *self.arguments("--duration", "60")], text=True,
                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                               stderr=subprocess.PIPE) as popen:
@@ -529,7 +567,7 @@ class Program(unittest.TestCase):
                 said = popen.stderr.readline()
                 self.assertTrue(said)
             deadline = time.monotonic() + TIMEOUT
-            while not self.is_driving(popen.pid):
+            while has_turn and not self.is_driving(popen.pid):
                 self.assertLess(time.monotonic(), deadline)
                 time.sleep(0.02)
             popen.send_signal(number)
@@ -542,14 +580,16 @@ class Program(unittest.TestCase):
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
             for child in file.read().split():
                 with contextlib.suppress(OSError), open(f"/proc/{child}/cmdline", "rb") as line:
-                    if b"--cpu-stat" in (said := line.read()) or b"--plain" in said:
+                    words = line.read().split(b"\0")
+                    # Before its exec a child still has compare's own command line.
+                    if b"--workers" in words and LOAD.encode() in words:
                         return True
         return False
 
     def test_interrupted(self):
         self.need_load()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            status, said = self.interrupt(number)
+        for number, has_turn in itertools.product((signal.SIGINT, signal.SIGTERM), (True, False)):
+            status, said = self.interrupt(number, has_turn)
             self.assertEqual(status, 1, said)
             self.assertIn("compare: interrupted: cleaning up", said)
             self.assertEqual((os.listdir(self.disk), leftovers(self.disk)), ([], []))
@@ -567,6 +607,7 @@ class Rounds(unittest.TestCase):
                                           servers_of.GIVEN, False) for name in ("one", "two")]
         self.where = place.Here(work)
         self.addCleanup(self.where.close)
+        self.where.open()
 
     def run_rounds(self, turn):
         bench = compare_main.Bench(self.given, self.servers, [], self.where, None)
