@@ -119,9 +119,10 @@ class Process:
         return self.account.cpu_s()
 
     def left(self):
-        """Its processes that still are; the leader counts until it was waited for."""
-        is_over = self.popen.poll() is not None
-        return [pid for pid in self.account.pids() if not (is_over and pid == self.popen.pid)]
+        """Its processes that still are. The leader is one until it was waited for, also where
+        it has not entered its cgroup yet."""
+        others = [pid for pid in self.account.pids() if pid != self.popen.pid]
+        return others + ([self.popen.pid] if self.popen.poll() is None else [])
 
     def stop(self):
         """Whatever it has become; a second call does nothing."""

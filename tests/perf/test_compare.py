@@ -325,6 +325,16 @@ class Processes(unittest.TestCase):
         self.assertEqual([name for name in os.listdir(cgroup)
                           if name.startswith(f"ringpost-compare-{os.getpid()}-")], [])
 
+    def test_stop_at_once(self):
+        """The process is started, and has not entered its cgroup: nobody else knows it."""
+        running = self.make("import time; time.sleep(600)")
+        running.spawn(self.folder, None, "4mb")
+        popen = running.popen
+        self.addCleanup(popen.kill)
+        with unittest.mock.patch.object(running.account, "pids", return_value=[]):
+            running.stop()
+        self.assertEqual(popen.returncode, -signal.SIGTERM)
+
     def test_no_start(self):
         running = self.make("import sys; sys.exit('address\\nin use')")
         with self.assertRaisesRegex(process.Trouble, "ended at its start, status 1: in use"):
