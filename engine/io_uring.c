@@ -8,6 +8,8 @@
  */
 #include "io.h"
 
+#include "uring_setup.h"
+
 #include <liburing.h>
 
 #include <assert.h>
@@ -56,75 +58,6 @@ static uint64_t clock_ns(clockid_t clock)
 
 /* ---- open and close ---- */
 
-/* 0, 1 or 2; -1: the kernel has no such switch. */
-static int read_disabled_switch(void)
-{
-    char text[8] = {0};
-    int fd = open("/proc/sys/kernel/io_uring_disabled", O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return -1;
-    }
-    ssize_t len = read(fd, text, sizeof(text) - 1);
-    (void)close(fd); /* only read */
-    return len > 0 ? text[0] - '0' : -1;
-}
-
-static void explain(int err, char *error, size_t error_len)
-{
-    int disabled = read_disabled_switch();
-    if (err == -EPERM && disabled > 0) {
-        (void)snprintf(error, error_len,
-                       "io_uring is switched off: kernel.io_uring_disabled is %d; "
-                       "sysctl kernel.io_uring_disabled=0 allows it",
-                       disabled);
-    } else if (err == -EPERM || err == -EACCES) {
-        (void)snprintf(error, error_len,
-                       "io_uring is forbidden here, by a seccomp filter most likely; allow "
-                       "io_uring_setup, io_uring_enter and io_uring_register in the container's "
-                       "seccomp profile");
-    } else if (err == -ENOSYS) {
-        (void)snprintf(error, error_len,
-                       "io_uring is not there: the kernel has none, or a seccomp filter hides it; "
-                       "Linux 5.19 or newer is needed, and the io_uring system calls allowed");
-    } else if (err == -ENOMEM) {
-        (void)snprintf(error, error_len,
-                       "not enough locked memory for io_uring: raise ulimit -l (LimitMEMLOCK= in a "
-                       "systemd unit)");
-    } else if (err == -EMFILE || err == -ENFILE) {
-        (void)snprintf(error, error_len, "too many open files for io_uring: raise ulimit -n");
-    } else {
-        (void)snprintf(error, error_len, "cannot set up io_uring: %s", strerror(-err));
-    }
-}
-
-static int open_ring(struct rp_io *io, uint32_t request_count)
-{
-    static const unsigned wishes[] = {
-        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED,
-        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
-        0,
-    };
-    int err = -EINVAL;
-    for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]) && err == -EINVAL; i++) {
-        struct io_uring_params params = {
-            .flags = wishes[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
-            .cq_entries = 8 * request_count,
-        };
-        err = io_uring_queue_init_params(request_count, &io->ring, &params);
-        io->is_enabled = (wishes[i] & IORING_SETUP_R_DISABLED) == 0;
-    }
-    return err;
-}
-
-/* Multishot receive cannot be asked for by itself. It came together with SEND_ZC. */
-static bool probe_recv_multishot(struct io_uring *ring)
-{
-    struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
-    bool has = probe != NULL && io_uring_opcode_supported(probe, IORING_OP_SEND_ZC) != 0;
-    io_uring_free_probe(probe);
-    return has;
-}
-
 static int open_buffer_ring(struct rp_io *io, const struct rp_io_options *options)
 {
     io->buffer_count = options->buffer_count;
@@ -161,28 +94,22 @@ int rp_io_open(const struct rp_io_options *options,
            (options->buffer_count & (options->buffer_count - 1)) == 0);
     struct rp_io *io = calloc(1, sizeof(*io));
     if (io == NULL) {
-        explain(-ENOMEM, error, error_len);
+        rp_uring_setup_explain(-ENOMEM, error, error_len);
         return -ENOMEM;
     }
-    int err = open_ring(io, options->request_count);
+    int err = rp_uring_setup_open(&io->ring, options->request_count, &io->is_enabled);
     if (err < 0) {
-        explain(err, error, error_len);
+        rp_uring_setup_explain(err, error, error_len);
         free(io);
         return err;
     }
     err = open_buffer_ring(io, options);
-    if (err == -EINVAL) {
-        (void)snprintf(error, error_len,
-                       "this kernel's io_uring has no buffer rings: Linux 5.19 or newer is needed");
-        err = -EOPNOTSUPP;
-    } else if (err < 0) {
-        explain(err, error, error_len);
-    }
     if (err < 0) {
+        rp_uring_setup_explain(err, error, error_len);
         rp_io_close(io);
-        return err;
+        return err == -EINVAL ? -EOPNOTSUPP : err;
     }
-    io->has_recv_multishot = probe_recv_multishot(&io->ring);
+    io->has_recv_multishot = rp_uring_setup_has_recv_multishot(&io->ring);
     io->now_ns = clock_ns(CLOCK_MONOTONIC);
     io->wall_ns = clock_ns(CLOCK_REALTIME);
     *io_out = io;

@@ -120,7 +120,6 @@ static void wait_for_batch(struct rp_worker *worker, uint32_t index)
     const struct rp_message *message = rp_message_at(&worker->store, index);
     struct rp_lane *lane = &worker->lane;
     queue_put(worker, &lane->waiting, index);
-    lane->gathered_count += is_gathered(message);
     lane->waiting_octets += message->big_id == 0 ? message->body_len : 0;
 }
 
@@ -130,7 +129,6 @@ static uint32_t take_waiting(struct rp_worker *worker)
     uint32_t index = queue_take(worker, &lane->waiting);
     if (index != RP_NONE) {
         const struct rp_message *message = rp_message_at(&worker->store, index);
-        lane->gathered_count -= is_gathered(message);
         lane->waiting_octets -= message->big_id == 0 ? message->body_len : 0;
     }
     return index;
@@ -274,7 +272,7 @@ static uint64_t stage_need(const struct rp_message *message)
 static bool fill(struct rp_worker *worker)
 {
     struct rp_lane *lane = &worker->lane;
-    bool is_wanted = lane->gathered_count > 0 || lane->waiting_octets >= RP_DIRECT_THRESHOLD ||
+    bool is_wanted = lane->waiting_octets > RP_DIRECT_THRESHOLD ||
                      worker->config->spool_io == RP_CONFIG_IO_DIRECT;
     lane->is_direct = is_wanted && !lane->cannot_direct;
     uint64_t room = RP_STAGE_SIZE - 3 * RP_SPOOL_BLOCK;

@@ -35,7 +35,6 @@ struct rp_lane {
     struct rp_lane_queue writing;   /* in the batch under way */
     struct rp_lane_queue failed;    /* of an abandoned batch: refused once it is void */
     const struct rp_reply *failure; /* what they are told */
-    uint32_t gathered_count;        /* of `waiting`: bodies lined up for direct I/O */
     uint64_t waiting_octets;        /* of bodies that `waiting` will put into records */
     uint64_t segment_commits;       /* of the open segment */
     bool is_direct;                 /* the batch is written past the page cache */

@@ -37,9 +37,11 @@
 /* Received buffers that a connection may have waiting unread before receiving is paused. */
 #define RP_INPUT_BUFFERS_MAX  8u
 
-/* A body beyond this is copied, as it comes and while it is in the cache, into buffers of its own:
- * direct I/O can write those as they are, past the page cache, which costs less than the copy. */
-#define RP_GATHER_THRESHOLD   (64u << 10)
+/* Batches with more octets of bodies than this go past the page cache: under load that takes less
+ * CPU. Smaller ones, where there is time, stay in it for readers that follow closely. A body
+ * beyond it is copied, as it comes and while it is in the cache, into buffers that direct I/O can
+ * write as they are. */
+#define RP_DIRECT_THRESHOLD   (64u << 10)
 
 /* A body beyond this goes to a file of its own, so that a connection holds little memory however
  * large its message is; where memory is short, beyond the smaller one already. No more than this
@@ -47,10 +49,6 @@
 #define RP_BIG_THRESHOLD      (4u << 20)
 #define RP_BIG_THRESHOLD_MIN  (256u << 10)
 #define RP_BIG_SEGMENT_PART   4u
-
-/* A batch with so many octets of bodies goes past the page cache, too: where so much comes at once
- * that costs less than what a reader pays for reading it from the disk (perf/README.md). */
-#define RP_DIRECT_THRESHOLD   (128u << 10)
 
 /* Commits of this size on average: the next segment is allocated, not written with zeros. */
 #define RP_BULK_COMMIT        (1u << 20)

@@ -3,7 +3,8 @@
  * message.h - a message on its way: envelope in blocks, body as slices of buffers.
  *
  * A slice holds its buffer until the message is dropped, which is after its record is
- * durable: what the kernel writes is what it received.
+ * durable: what the kernel writes is what it received. A large body is copied together as it
+ * comes (rp_message_append_gathered): its slices are then whole buffers of its own.
  */
 #ifndef MESSAGE_H
 #define MESSAGE_H

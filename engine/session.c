@@ -144,7 +144,7 @@ static bool append_body(struct run *run, struct rp_span body)
     const uint8_t *start = rp_bufpool_ptr(&store->buffers, run->buffer);
     bool is_inside = body.ptr >= start && body.ptr < start + RP_BUFFER_SIZE;
     uint32_t buffer = is_inside ? run->buffer : RP_NONE; /* none: a newline that was put in */
-    if (message->body_len + body.len > RP_GATHER_THRESHOLD) {
+    if (message->body_len + body.len > RP_DIRECT_THRESHOLD) {
         return rp_message_append_gathered(store, message, buffer, body.ptr, body.len);
     }
     return is_inside ? rp_message_append_slice(store, message, buffer, body.ptr, body.len)

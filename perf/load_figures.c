@@ -176,6 +176,20 @@ void rp_load_figures_number(double number, char text_out[RP_LOAD_FIGURES_TEXT_LE
     }
 }
 
+const char *rp_load_figures_count_text(uint64_t number)
+{
+    static char text[RP_LOAD_FIGURES_TEXT_LEN + 1];
+    rp_load_figures_count(number, text);
+    return text;
+}
+
+const char *rp_load_figures_number_text(double number)
+{
+    static char text[RP_LOAD_FIGURES_TEXT_LEN + 1];
+    rp_load_figures_number(number, text);
+    return text;
+}
+
 void rp_load_figures_duration(double seconds, char text_out[RP_LOAD_FIGURES_TEXT_LEN + 1])
 {
     double most = 3600.0 * 24 * 36500;

@@ -68,6 +68,10 @@ void rp_load_figures_count(uint64_t number, char text_out[RP_LOAD_FIGURES_TEXT_L
 /* Not negative; three digits or all whole ones: "0.0123", "1.50", "97.3", "32,900". */
 void rp_load_figures_number(double number, char text_out[RP_LOAD_FIGURES_TEXT_LEN + 1]);
 
+/* The same two in memory of the function's own, good until its next call. One thread. */
+const char *rp_load_figures_count_text(uint64_t number);
+const char *rp_load_figures_number_text(double number);
+
 /* A duration for people: "3.4 s", "2 min 05 s", "3 h 07 min". */
 void rp_load_figures_duration(double seconds, char text_out[RP_LOAD_FIGURES_TEXT_LEN + 1]);
 

@@ -76,20 +76,6 @@ static void put_static(struct rp_output *output, const char *text)
     rp_output_put(output, text, strlen(text));
 }
 
-static const char *count_text(uint64_t number)
-{
-    static char text[RP_LOAD_FIGURES_TEXT_LEN + 1];
-    rp_load_figures_count(number, text);
-    return text;
-}
-
-static const char *number_text(double number)
-{
-    static char text[RP_LOAD_FIGURES_TEXT_LEN + 1];
-    rp_load_figures_number(number, text);
-    return text;
-}
-
 static const char *time_text(double ns)
 {
     static char text[RP_LOAD_FIGURES_TEXT_LEN + 1];
@@ -122,7 +108,8 @@ static void put_intro(struct rp_output *output,
     rp_markup_text(output, report->target);
     rp_output_text(output, "</h1>\n<p>%s, ", report->is_lmtp ? "LMTP" : "SMTP");
     rp_markup_text(output, report->mode);
-    rp_output_text(output, ", %s connection%s, size ", count_text(report->connections),
+    rp_output_text(output, ", %s connection%s, size ",
+                   rp_load_figures_count_text(report->connections),
                    report->connections == 1 ? "" : "s");
     rp_markup_text(output, report->size);
     rp_output_text(output, ". Begun %.10s %.8s UTC, measured for %s. ringpost-load %s</p>\n", when,
@@ -154,20 +141,23 @@ static void put_cards(struct rp_output *output,
     const struct rp_load_stats *stats = report->stats;
     const struct rp_histogram *latency = &stats->latency[RP_LOAD_PHASE_MESSAGE];
     put_static(output, "<div class=\"cards\">\n");
-    put_card(output, "", count_text(stats->accepted), "accepted");
-    put_card(output, "", number_text(figures->messages_per_s), "messages/s");
-    put_card(output, "", number_text(figures->octets_per_s / 1e6), "MB/s");
+    put_card(output, "", rp_load_figures_count_text(stats->accepted), "accepted");
+    put_card(output, "", rp_load_figures_number_text(figures->messages_per_s), "messages/s");
+    put_card(output, "", rp_load_figures_number_text(figures->octets_per_s / 1e6), "MB/s");
     if (latency->count > 0) {
         put_card(output, "", time_text((double)rp_histogram_quantile(latency, 0.5)), "latency p50");
         put_card(output, "", time_text((double)rp_histogram_quantile(latency, 0.99)),
                  "latency p99");
         put_card(output, "", time_text((double)latency->max), "largest latency");
     }
-    put_card(output, stats->refused > 0 ? " bad" : "", count_text(stats->refused), "refused");
-    put_card(output, figures->errors > 0 ? " bad" : "", count_text(figures->errors), "errors");
+    put_card(output, stats->refused > 0 ? " bad" : "", rp_load_figures_count_text(stats->refused),
+             "refused");
+    put_card(output, figures->errors > 0 ? " bad" : "", rp_load_figures_count_text(figures->errors),
+             "errors");
     if (figures->has_server_cpu) {
         char text[2 * RP_LOAD_FIGURES_TEXT_LEN];
-        (void)snprintf(text, sizeof(text), "%s µs", number_text(figures->server_us_per_message));
+        (void)snprintf(text, sizeof(text), "%s µs",
+                       rp_load_figures_number_text(figures->server_us_per_message));
         put_card(output, "", text, "server CPU/message");
     }
     if (report->verify != NULL) {
@@ -183,7 +173,8 @@ static void put_phase_row(struct rp_output *output,
 {
     const struct rp_histogram *latency = &stats->latency[phase];
     rp_output_text(output, "<tr><td>%s</td><td>%s</td>",
-                   rp_load_phase_name((enum rp_load_phase)phase), count_text(latency->count));
+                   rp_load_phase_name((enum rp_load_phase)phase),
+                   rp_load_figures_count_text(latency->count));
     rp_output_text(output, "<td>%s</td>", time_text(rp_histogram_mean(latency)));
     for (size_t index = 0; index < RP_LOAD_FIGURES_QUANTILES; index++) {
         double share = rp_load_figures_quantiles[index].share;
@@ -252,11 +243,11 @@ static void put_code_row(struct rp_output *output,
     unsigned kind = code / 100 == 3 ? 2 : code / 100;
     double width = (double)count / (double)most * 100;
     rp_output_text(output, "<tr><td>%s</td><td>%03u</td><td>%s</td>", name, code,
-                   count_text(count));
+                   rp_load_figures_count_text(count));
     rp_output_text(output,
                    "<td><svg class=\"share\" viewBox=\"0 0 100 1\" preserveAspectRatio=\"none\" "
                    "role=\"img\"><title>%s %03u: %s</title>",
-                   name, code, count_text(count));
+                   name, code, rp_load_figures_count_text(count));
     /* However few, they are seen. */
     rp_output_text(output, "<rect class=\"k%u\" width=\"%.2f\" height=\"1\"/></svg></td>",
                    kind == 2 || kind == 4 || kind == 5 ? kind : 0, width > 1 ? width : 1);
@@ -335,7 +326,7 @@ static void put_verify(struct rp_output *output, const struct rp_load_verify_res
     put_static(output, "<table>\n<tr><th>messages</th><th>number</th></tr>\n");
     for (size_t index = 0; index < sizeof(rows) / sizeof(rows[0]); index++) {
         rp_output_text(output, "<tr><td>%s</td><td>%s</td></tr>\n", rows[index].name,
-                       count_text(rows[index].count));
+                       rp_load_figures_count_text(rows[index].count));
     }
     put_static(output, "</table>\n<ul>\n");
     for (uint32_t index = 0; index < verify->example_count; index++) {
@@ -366,30 +357,33 @@ static void put_facts(struct rp_output *output,
     put_fact(output, "protocol", report->is_lmtp ? "LMTP" : "SMTP");
     put_fact(output, "mode", report->mode);
     put_fact(output, "size", report->size);
-    put_fact(output, "connections", count_text(report->connections));
-    put_fact(output, "workers", count_text(report->workers));
-    put_fact(output, "recipients a message", count_text(report->recipients));
+    put_fact(output, "connections", rp_load_figures_count_text(report->connections));
+    put_fact(output, "workers", rp_load_figures_count_text(report->workers));
+    put_fact(output, "recipients a message", rp_load_figures_count_text(report->recipients));
     put_fact(output, "messages a connection",
-             report->per_connection > 0 ? count_text(report->per_connection) : "no limit");
+             report->per_connection > 0 ? rp_load_figures_count_text(report->per_connection)
+                                        : "no limit");
     if (report->rate > 0) {
-        (void)snprintf(text, sizeof(text),
-                       "%s messages/s asked for, %s; %s begun 1 ms late or more",
-                       number_text(report->rate), report->is_poisson ? "Poisson" : "constant",
-                       count_text(report->stats->late));
+        (void)snprintf(
+            text, sizeof(text), "%s messages/s asked for, %s; %s begun 1 ms late or more",
+            rp_load_figures_number_text(report->rate), report->is_poisson ? "Poisson" : "constant",
+            rp_load_figures_count_text(report->stats->late));
         put_fact(output, "arrivals", text);
-        put_fact(output, "due, but never begun", count_text(report->stats->never_sent));
+        put_fact(output, "due, but never begun",
+                 rp_load_figures_count_text(report->stats->never_sent));
     } else {
         put_fact(output, "arrivals", "closed loop");
     }
     (void)snprintf(text, sizeof(text), "%s µs a message; %.0f %% of %u core%s",
-                   number_text(figures->client_us_per_message), figures->client_share * 100,
-                   figures->client_cores, figures->client_cores == 1 ? "" : "s");
+                   rp_load_figures_number_text(figures->client_us_per_message),
+                   figures->client_share * 100, figures->client_cores,
+                   figures->client_cores == 1 ? "" : "s");
     put_fact(output, "CPU of the generator", text);
     for (unsigned error = 0; error < RP_LOAD_ERROR_COUNT; error++) {
         if (report->stats->errors[error] > 0) {
             (void)snprintf(text, sizeof(text), "errors: %s",
                            rp_load_error_name((enum rp_load_error)error));
-            put_fact(output, text, count_text(report->stats->errors[error]));
+            put_fact(output, text, rp_load_figures_count_text(report->stats->errors[error]));
         }
     }
     put_static(output, "</table>\n</section>\n");

@@ -4,6 +4,8 @@
  */
 #include "load_ring.h"
 
+#include "engine/uring_setup.h"
+
 #include <liburing.h>
 
 #include <assert.h>
@@ -14,10 +16,8 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define BUFFER_GROUP            0
-#define NS_PER_S                UINT64_C(1000000000)
-/* Completions a request: receives make many. The kernel keeps what does not fit, more slowly. */
-#define COMPLETIONS_PER_REQUEST 8u
+#define BUFFER_GROUP 0
+#define NS_PER_S     UINT64_C(1000000000)
 
 struct rp_load_ring {
     struct io_uring ring;
@@ -38,56 +38,6 @@ uint64_t rp_load_ring_now_ns(void)
 }
 
 /* ---- open and close ---- */
-
-static void explain(int err, char *error, size_t error_len)
-{
-    if (err == -EPERM || err == -EACCES) {
-        (void)snprintf(
-            error, error_len,
-            "io_uring is forbidden here: look at sysctl kernel.io_uring_disabled, and at "
-            "the container's seccomp profile");
-    } else if (err == -ENOSYS) {
-        (void)snprintf(
-            error, error_len,
-            "io_uring is not there: Linux 5.19 or newer is needed, and a seccomp profile "
-            "that allows it");
-    } else if (err == -EINVAL) {
-        (void)snprintf(error, error_len,
-                       "this kernel's io_uring has no buffer rings: Linux 5.19 or newer is needed");
-    } else if (err == -ENOMEM) {
-        (void)snprintf(error, error_len,
-                       "not enough memory for io_uring: raise ulimit -l, or give fewer --workers");
-    } else {
-        (void)snprintf(error, error_len, "cannot set up io_uring: %s", strerror(-err));
-    }
-}
-
-static int open_ring(struct rp_load_ring *ring)
-{
-    static const unsigned wishes[] = {
-        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
-        0,
-    };
-    int err = -EINVAL;
-    for (size_t index = 0; index < sizeof(wishes) / sizeof(wishes[0]) && err == -EINVAL; index++) {
-        struct io_uring_params params = {
-            .flags = wishes[index] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
-            .cq_entries = COMPLETIONS_PER_REQUEST * ring->options.request_count,
-        };
-        err = io_uring_queue_init_params(ring->options.request_count, &ring->ring, &params);
-    }
-    return err;
-}
-
-/* Multishot receive cannot be asked for by itself. It came together with SEND_ZC. */
-static bool probe_recv_multishot(struct io_uring *ring)
-{
-    struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
-    bool has = probe != NULL && io_uring_opcode_supported(probe, IORING_OP_SEND_ZC) != 0;
-    io_uring_free_probe(probe);
-    return has;
-}
 
 static void put_in_ring(struct rp_load_ring *ring, uint16_t buffer)
 {
@@ -146,23 +96,23 @@ int rp_load_ring_open(const struct rp_load_ring_options *options,
            (options->buffer_count & (options->buffer_count - 1)) == 0);
     struct rp_load_ring *ring = calloc(1, sizeof(*ring));
     if (ring == NULL) {
-        explain(-ENOMEM, error, error_len);
+        rp_uring_setup_explain(-ENOMEM, error, error_len);
         return -ENOMEM;
     }
     ring->options = *options;
-    int err = open_ring(ring);
+    int err = rp_uring_setup_open(&ring->ring, options->request_count, NULL);
     if (err < 0) {
-        explain(err, error, error_len);
+        rp_uring_setup_explain(err, error, error_len);
         free(ring);
         return err;
     }
     err = open_buffers(ring);
     if (err < 0) {
-        explain(err, error, error_len);
+        rp_uring_setup_explain(err, error, error_len);
         rp_load_ring_close(ring);
         return err;
     }
-    ring->has_recv_multishot = probe_recv_multishot(&ring->ring);
+    ring->has_recv_multishot = rp_uring_setup_has_recv_multishot(&ring->ring);
     *ring_out = ring;
     return 0;
 }

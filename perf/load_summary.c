@@ -16,20 +16,6 @@ static struct rp_output output; /* one thread; 64 KiB */
 #define LABEL_LEN  14
 #define NUMBER_LEN 14
 
-static const char *count_text(uint64_t number)
-{
-    static char text[RP_LOAD_FIGURES_TEXT_LEN + 1];
-    rp_load_figures_count(number, text);
-    return text;
-}
-
-static const char *number_text(double number)
-{
-    static char text[RP_LOAD_FIGURES_TEXT_LEN + 1];
-    rp_load_figures_number(number, text);
-    return text;
-}
-
 static const char *time_text(double ns)
 {
     static char text[RP_LOAD_FIGURES_TEXT_LEN + 1];
@@ -44,7 +30,8 @@ static void put_words(const char *text)
 
 static void put_plural(const char *before, uint32_t count, const char *noun)
 {
-    rp_output_text(&output, "%s%s %s%s", before, count_text(count), noun, count == 1 ? "" : "s");
+    rp_output_text(&output, "%s%s %s%s", before, rp_load_figures_count_text(count), noun,
+                   count == 1 ? "" : "s");
 }
 
 static void put_question(const struct rp_load_report *report)
@@ -59,7 +46,8 @@ static void put_question(const struct rp_load_report *report)
     rp_output_text(&output, ", size ");
     put_words(report->size);
     if (report->per_connection > 0) {
-        rp_output_text(&output, ", %s messages a connection", count_text(report->per_connection));
+        rp_output_text(&output, ", %s messages a connection",
+                       rp_load_figures_count_text(report->per_connection));
     }
     rp_output_text(&output, "\n");
 }
@@ -69,11 +57,14 @@ static void put_pace(const struct rp_load_report *report, const struct rp_load_f
     const struct rp_load_stats *stats = report->stats;
     rp_output_text(&output, "%-*s", LABEL_LEN, "pace");
     if (report->rate > 0) {
-        rp_output_text(&output, "%s messages/s asked for (%s), ", number_text(report->rate),
+        rp_output_text(&output, "%s messages/s asked for (%s), ",
+                       rp_load_figures_number_text(report->rate),
                        report->is_poisson ? "Poisson" : "constant");
-        rp_output_text(&output, "%s/s accepted; ", number_text(figures->messages_per_s));
-        rp_output_text(&output, "%s began 1 ms late or more", count_text(stats->late));
-        rp_output_text(&output, ", %s never\n", count_text(stats->never_sent));
+        rp_output_text(&output, "%s/s accepted; ",
+                       rp_load_figures_number_text(figures->messages_per_s));
+        rp_output_text(&output, "%s began 1 ms late or more",
+                       rp_load_figures_count_text(stats->late));
+        rp_output_text(&output, ", %s never\n", rp_load_figures_count_text(stats->never_sent));
     } else {
         rp_output_text(&output, "closed loop: the next message when the last has its reply\n");
     }
@@ -83,23 +74,25 @@ static void put_counts(const struct rp_load_report *report, const struct rp_load
 {
     const struct rp_load_stats *stats = report->stats;
     rp_output_text(&output, "%-*s%*s messages in %.2f s%s: ", LABEL_LEN, "accepted", NUMBER_LEN,
-                   count_text(stats->accepted), figures->seconds,
+                   rp_load_figures_count_text(stats->accepted), figures->seconds,
                    report->is_interrupted ? " (interrupted)" : "");
-    rp_output_text(&output, "%s messages/s, ", number_text(figures->messages_per_s));
-    rp_output_text(&output, "%s MB/s\n", number_text(figures->octets_per_s / 1e6));
+    rp_output_text(&output, "%s messages/s, ",
+                   rp_load_figures_number_text(figures->messages_per_s));
+    rp_output_text(&output, "%s MB/s\n", rp_load_figures_number_text(figures->octets_per_s / 1e6));
     rp_output_text(&output, "%-*s%*s", LABEL_LEN, "refused", NUMBER_LEN,
-                   count_text(stats->refused));
+                   rp_load_figures_count_text(stats->refused));
     if (stats->recipients_refused > 0) {
-        rp_output_text(&output, " messages, %s recipients", count_text(stats->recipients_refused));
+        rp_output_text(&output, " messages, %s recipients",
+                       rp_load_figures_count_text(stats->recipients_refused));
     }
     rp_output_text(&output, "\n%-*s%*s", LABEL_LEN, "errors", NUMBER_LEN,
-                   count_text(figures->errors));
+                   rp_load_figures_count_text(figures->errors));
     const char *before = " ";
     for (unsigned error = 0; error < RP_LOAD_ERROR_COUNT; error++) {
         if (stats->errors[error] > 0) {
             rp_output_text(&output, "%s%s %s", before,
                            rp_load_error_name((enum rp_load_error)error),
-                           count_text(stats->errors[error]));
+                           rp_load_figures_count_text(stats->errors[error]));
             before = ", ";
         }
     }
@@ -109,7 +102,8 @@ static void put_counts(const struct rp_load_report *report, const struct rp_load
 static void put_latency_row(enum rp_load_phase phase, const struct rp_histogram *latency)
 {
     rp_output_text(&output, "  %-*s%*s%10s", LABEL_LEN - 2, rp_load_phase_name(phase), NUMBER_LEN,
-                   count_text(latency->count), time_text(rp_histogram_mean(latency)));
+                   rp_load_figures_count_text(latency->count),
+                   time_text(rp_histogram_mean(latency)));
     for (size_t index = 0; index < RP_LOAD_FIGURES_QUANTILES; index++) {
         double share = rp_load_figures_quantiles[index].share;
         rp_output_text(&output, "%10s", time_text((double)rp_histogram_quantile(latency, share)));
@@ -165,7 +159,7 @@ static void put_refusals(const struct rp_load_stats *stats)
             const char *text = rp_load_figures_sample(stats, (enum rp_load_phase)phase, code);
             const char *name = rp_load_phase_name((enum rp_load_phase)phase);
             rp_output_text(&output, "  %-8s%-*u%*s  ", name, LABEL_LEN - 10, code, NUMBER_LEN,
-                           count_text(count));
+                           rp_load_figures_count_text(count));
             put_words(text != NULL ? text : "");
             rp_output_text(&output, "\n");
         }
@@ -189,7 +183,7 @@ static void put_samples(const struct rp_load_stats *stats)
 static void put_cpu(const struct rp_load_figures *figures)
 {
     rp_output_text(&output, "\n%-*s%*s us a message; ", LABEL_LEN, "client CPU", NUMBER_LEN,
-                   number_text(figures->client_us_per_message));
+                   rp_load_figures_number_text(figures->client_us_per_message));
     rp_output_text(&output, "the generator used %.0f %% of %u core%s\n",
                    figures->client_share * 100, figures->client_cores,
                    figures->client_cores == 1 ? "" : "s");
@@ -200,7 +194,7 @@ static void put_cpu(const struct rp_load_figures *figures)
     }
     if (figures->has_server_cpu) {
         rp_output_text(&output, "%-*s%*s us a message\n", LABEL_LEN, "server CPU", NUMBER_LEN,
-                       number_text(figures->server_us_per_message));
+                       rp_load_figures_number_text(figures->server_us_per_message));
     }
 }
 
@@ -217,16 +211,17 @@ static void put_verify(const struct rp_load_verify_result *verify)
     };
     bool is_fine = rp_load_verify_is_fine(verify);
     rp_output_text(&output, "%-*s%*s", LABEL_LEN, "verify", NUMBER_LEN, is_fine ? "fine" : "BAD");
-    rp_output_text(&output, ": %s accepted, ", count_text(verify->accepted));
-    rp_output_text(&output, "%s of them found whole", count_text(verify->found));
+    rp_output_text(&output, ": %s accepted, ", rp_load_figures_count_text(verify->accepted));
+    rp_output_text(&output, "%s of them found whole", rp_load_figures_count_text(verify->found));
     for (size_t index = 0; index < sizeof(rows) / sizeof(rows[0]); index++) {
-        rp_output_text(&output, ", %s %s", count_text(rows[index].count), rows[index].name);
+        rp_output_text(&output, ", %s %s", rp_load_figures_count_text(rows[index].count),
+                       rows[index].name);
     }
     rp_output_text(&output, "\n");
     if (verify->unaccepted > 0) {
         rp_output_text(&output,
                        "  %s more came in whole, but the reply did not reach us: allowed\n",
-                       count_text(verify->unaccepted));
+                       rp_load_figures_count_text(verify->unaccepted));
     }
     for (uint32_t index = 0; index < verify->example_count; index++) {
         rp_output_text(&output, "  ");

@@ -4,6 +4,8 @@
  */
 #include "sink_impl.h"
 
+#include "engine/uring_setup.h"
+
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
@@ -69,17 +71,9 @@ static int open_ring(struct rp_sink *sink, char *error, size_t error_len)
                        "this kernel's io_uring is too old: Linux 6.1 or newer is needed");
         return -EOPNOTSUPP;
     }
-    if (err == -ENOMEM) {
-        (void)snprintf(error, error_len,
-                       "not enough locked memory for io_uring: raise ulimit -l, or wait for rings "
-                       "of programs that have just ended");
-        return err;
-    }
     if (err < 0) {
-        return fail(error, error_len,
-                    "cannot set up io_uring (is it forbidden by a seccomp filter or by "
-                    "kernel.io_uring_disabled?)",
-                    err);
+        rp_uring_setup_explain(err, error, error_len);
+        return err;
     }
     sink->has_ring = true;
     err = io_uring_register_files_sparse(&sink->ring, sink->options.connections_max);

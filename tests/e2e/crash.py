@@ -7,7 +7,7 @@
 A round: the daemon starts on the spool of the round before, client threads send
 numbered messages of all sizes, pipelined and not, and note each 250 with its id.
 At a random moment it gets SIGKILL; sometimes again while it recovers. Workers
-(lanes) and segment size differ from round to round. Then, while it is down and
+(lanes), segment size and spool.io differ from round to round. Then, while it is down and
 again while it is up, everything is read back in bulk:
   - each message with a 250 is there under its id, exact, and nowhere else;
   - so is each one that `ringpost-spool ls` showed under load;
@@ -176,6 +176,7 @@ class Crash:
         """Settings of this round; sometimes a first start that dies in its recovery."""
         self.daemon.settings.update({
             "workers": str(self.random.choice((1, 2, 2, 3))),
+            "spool.io": self.random.choice(("buffered", "buffered", "direct")),
             "spool.segment_size": self.random.choice(("1mb", "4mb", "4mb", "16mb")), **self.fixed})
         while self.random.random() < 0.3:
             self.daemon.spawn()

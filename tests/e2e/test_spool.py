@@ -39,12 +39,18 @@ def make_body(generator, size):
 
 class Exactness(harness.Case):
     SIZES = [0, 2, 3, 4, 63, 64, 65, 4095, 4096, 4097, 16383, 16384, 16385, 65536, 100000,
-             256 * 1024, 300 * 1024, 511 * 1024, 600 * 1024, MIB, 2 * MIB]
+             256 * 1024, 300 * 1024, 511 * 1024, 600 * 1024, MIB, 2 * MIB, 5 * MIB]
 
     def test_random_bodies(self):
+        self.send_random_bodies("buffered")
+
+    def test_random_bodies_direct(self):
+        self.send_random_bodies("direct")
+
+    def send_random_bodies(self, io):
         seed = random.SystemRandom().getrandbits(32)
         generator = random.Random(seed)
-        daemon = self.start()
+        daemon = self.start({"spool.io": io})
         sent = {}
         with daemon.client() as client:
             client.ehlo()

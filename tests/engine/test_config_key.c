@@ -310,6 +310,8 @@ static const struct text_row text_rows[] = {
     {"body.bare_newline",     "",            BARE,                   false},
     {"spool.sync",            "none",        BARE,                   true},
     {"spool.sync",            "keep",        BARE,                   false},
+    {"spool.io",              "direct",      BARE,                   true},
+    {"spool.io",              "mapped",      BARE,                   false},
     {"log.format",            "json",        BARE,                   true},
     {"log.level",             "debug",       BARE,                   true},
     {"log.level",             "1",           RP_CONFIG_GIVEN_NUMBER, false},

@@ -237,11 +237,11 @@ static void test_gathered(void)
     (void)fake_worker_talk(&fake, fd, ENVELOPE);
     feed_body(fd, 5 * RP_BUFFER_SIZE);
     (void)fake_worker_talk(&fake, other, MESSAGE);
-    CU_ASSERT_EQUAL(lane()->gathered_count, 1);
+    CU_ASSERT(lane()->waiting_octets > RP_DIRECT_THRESHOLD);
     (void)fake_perform(commit());
     fake_worker_settle(&fake);
     CU_ASSERT_EQUAL(lane()->batch.count, 2);
-    CU_ASSERT(is_direct(commit()) && lane()->gathered_count == 0 && lane()->waiting_octets == 0);
+    CU_ASSERT(is_direct(commit()) && lane()->waiting_octets == 0);
     CU_ASSERT(lane()->stage.len < 4 * RP_SPOOL_BLOCK); /* the body itself is not copied again */
     (void)fake_perform(commit());
     fake_worker_settle(&fake);
@@ -249,6 +249,31 @@ static void test_gathered(void)
     CU_ASSERT_EQUAL(count_in(fake_sent_take(other), "queued"), 2);
     CU_ASSERT(fake_worker_is_clean(&fake));
     end(3, 0);
+}
+
+static void large_segments(struct rp_config *config)
+{
+    config->spool_segment_size = 8 * RP_SPOOL_SEGMENT_MIN;
+}
+
+/* Commits of more than RP_BULK_COMMIT: the segments after the next are not written with zeros. */
+static void test_bulk(void)
+{
+    int fd = begin(large_segments);
+    CU_ASSERT(!lane()->maker.is_bulk);
+    uint64_t count = 0;
+    while (lane()->segment.number < 2) {
+        CU_ASSERT_FATAL(count++ < 20);
+        (void)fake_worker_talk(&fake, fd, ENVELOPE);
+        feed_body(fd, 3 * RP_BULK_COMMIT / 2);
+        CU_ASSERT_EQUAL(tail(), count);
+    }
+    CU_ASSERT(lane()->maker.is_bulk);
+    CU_ASSERT_EQUAL(lane()->maker.segment.number, 3);
+    CU_ASSERT_EQUAL(lane()->maker.zero_off, 0);
+    CU_ASSERT_EQUAL(lane()->maker.step, RP_SEGMENT_READY);
+    (void)fake_worker_talk(&fake, fd, MESSAGE);
+    end(count + 1, 0);
 }
 
 static void no_sync(struct rp_config *config)
@@ -524,6 +549,7 @@ int main(int argc, char **argv)
         {"group",                test_group               },
         {"short writes",         test_short_writes        },
         {"direct",               test_direct              },
+        {"bulk",                 test_bulk                },
         {"gathered",             test_gathered            },
         {"sync none",            test_sync_none           },
         {"discard",              test_discard             },

@@ -309,7 +309,7 @@ static void gather(uint32_t buffers, size_t goal, uint64_t *random)
             memset(ptr + off, (int)suite_random_below(random, 256), len);
             memcpy(expected.octets + expected.len, ptr + off, len);
             bool is_inside = suite_random_below(random, 20) != 0;
-            bool is_large = message->body_len + len > RP_GATHER_THRESHOLD;
+            bool is_large = message->body_len + len > RP_DIRECT_THRESHOLD;
             rp_message_hash(&store, message, ptr + off, len);
             ok = is_large    ? rp_message_append_gathered(&store, message,
                                                        is_inside ? buffer : RP_NONE, ptr + off, len)
@@ -350,11 +350,11 @@ static void drop_gathered(void)
 static void test_gathering(void)
 {
     uint64_t random = suite_seed;
-    for (size_t goal = RP_GATHER_THRESHOLD - 5; goal < sizeof(expected.octets); goal += 77777) {
+    for (size_t goal = RP_DIRECT_THRESHOLD - 5; goal < sizeof(expected.octets); goal += 77777) {
         gather(256, goal, &random);
         CU_ASSERT_EQUAL(expected.len, goal);
         const struct rp_message *message = rp_message_at(&store, 0);
-        CU_ASSERT_EQUAL(message->is_gathered, goal > RP_GATHER_THRESHOLD);
+        CU_ASSERT_EQUAL(message->is_gathered, goal > RP_DIRECT_THRESHOLD);
         drop_gathered();
     }
 }

@@ -16,7 +16,8 @@ MAY_INCLUDE = {
 }
 # Library header: the files or folders that may include it.
 LIBRARIES = {
-    "liburing.h": ("engine/io_uring.c", "engine/uring_compat.h", "tests/ring/", "perf/"),
+    "liburing.h": ("engine/io_uring.c", "engine/uring_setup.c",
+                   "engine/uring_compat.h", "tests/ring/", "perf/"),
     "wolfssl/": ("tls/tls_wolfssl.c",),
     "libconfig.h": ("engine/config", "tests/engine/"),
     "jansson.h": ("tools/", "perf/", "engine/admin"),
