@@ -95,6 +95,15 @@ static int try_alone(struct address *address, const char **what_out)
     return err;
 }
 
+/* "*" where the kernel has no IPv6, or the process may not use it: every IPv4 address. */
+static void fall_back_to_ipv4(struct address *address)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = address->in6.sin6_port};
+    memcpy(&address->in, &in, sizeof(in));
+    address->len = (socklen_t)sizeof(in);
+    address->is_dual = false;
+}
+
 static int open_tcp(struct rp_listener *listener,
                     struct address *address,
                     uint32_t worker_count,
@@ -103,6 +112,10 @@ static int open_tcp(struct rp_listener *listener,
 {
     const char *what;
     int err = try_alone(address, &what);
+    if (address->is_dual && (err == -EAFNOSUPPORT || err == -EADDRNOTAVAIL)) {
+        fall_back_to_ipv4(address);
+        err = try_alone(address, &what);
+    }
     for (int tries = 0; err == -EADDRINUSE && tries < BIND_TRIES; tries++) {
         static const struct timespec pause = {.tv_nsec = 20000000};
         (void)nanosleep(&pause, NULL);

@@ -15,13 +15,19 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define WORKERS 3
@@ -71,7 +77,7 @@ static bool open_tcp(const char *name)
     size_t files = temp_dir_open_files();
     int err = rp_listener_open(&listener, name, WORKERS, error, sizeof(error));
     if (err == -EADDRNOTAVAIL || err == -EAFNOSUPPORT) {
-        CU_ASSERT(name[0] == '[' || name[0] == '*'); /* a machine without IPv6 */
+        CU_ASSERT(name[0] == '['); /* a machine without IPv6 */
         return false;
     }
     CU_ASSERT_EQUAL_FATAL(err, 0);
@@ -108,6 +114,61 @@ static void test_tcp(void)
         CU_ASSERT(names[i][0] == '[' || !can_connect_tcp(port));
         rp_listener_close(&listener); /* a zeroed one */
     }
+}
+
+/* From now on this process has no IPv6, as with ipv6.disable=1 or RestrictAddressFamilies. */
+static bool forbid_ipv6(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_socket, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])), /* low half */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof(filter) / sizeof(filter[0]), .filter = filter};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+/* What the child below comes to. */
+enum without_ipv6 {
+    ALL_WELL = 40,
+    NO_FILTER,
+    STAR_REFUSED,
+    STAR_DEAF,
+    BRACKETS_TAKEN,
+};
+
+static enum without_ipv6 try_without_ipv6(void)
+{
+    if (!forbid_ipv6()) {
+        return NO_FILTER;
+    }
+    if (rp_listener_open(&listener, "*:0", WORKERS, error, sizeof(error)) != 0) {
+        return STAR_REFUSED;
+    }
+    in_port_t port = port_of(listener.fds[0]);
+    if (port == 0 || !can_connect_tcp(port)) {
+        return STAR_DEAF;
+    }
+    rp_listener_close(&listener);
+    int err = rp_listener_open(&listener, "[::1]:0", WORKERS, error, sizeof(error));
+    return err == -EAFNOSUPPORT ? ALL_WELL : BRACKETS_TAKEN;
+}
+
+static void test_without_ipv6(void)
+{
+    pid_t child = fork();
+    CU_ASSERT_FATAL(child >= 0);
+    if (child == 0) {
+        _exit((int)try_without_ipv6());
+    }
+    int status = 0;
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    CU_ASSERT(WIFEXITED(status));
+    CU_ASSERT_EQUAL(WEXITSTATUS(status), ALL_WELL);
 }
 
 /* A port that somebody has, be it another of ours with SO_REUSEPORT, is refused at once. */
@@ -229,11 +290,12 @@ static void test_unix_file(void)
 int main(int argc, char **argv)
 {
     static const struct suite_test tests[] = {
-        {"tcp",         test_tcp        },
-        {"port in use", test_port_in_use},
-        {"malformed",   test_malformed  },
-        {"unix",        test_unix       },
-        {"unix file",   test_unix_file  },
+        {"tcp",          test_tcp         },
+        {"without ipv6", test_without_ipv6},
+        {"port in use",  test_port_in_use },
+        {"malformed",    test_malformed   },
+        {"unix",         test_unix        },
+        {"unix file",    test_unix_file   },
     };
     return SUITE_RUN("engine/listener", tests, argc, argv);
 }
