@@ -272,6 +272,8 @@ void rp_conn_timed_out(struct rp_worker *worker, uint32_t index)
 
 /* ---- beginning ---- */
 
+#define MAPPED_PREFIX_LEN 12 /* octets of ::ffff: before the IPv4 address */
+
 static void set_client(struct rp_worker *worker, struct rp_conn *conn)
 {
     struct sockaddr_storage peer = {0};
@@ -287,7 +289,11 @@ static void set_client(struct rp_worker *worker, struct rp_conn *conn)
         struct sockaddr_in6 in;
         memcpy(&in, &peer, sizeof(in));
         conn->client_port = ntohs(in.sin6_port);
-        text = inet_ntop(AF_INET6, &in.sin6_addr, conn->client, sizeof(conn->client));
+        /* An IPv4 client of a listener for both families (RFC 4291, 2.5.5.2): as any other. */
+        bool is_ipv4 = IN6_IS_ADDR_V4MAPPED(&in.sin6_addr);
+        text = inet_ntop(is_ipv4 ? AF_INET : AF_INET6,
+                         in.sin6_addr.s6_addr + (is_ipv4 ? MAPPED_PREFIX_LEN : 0), conn->client,
+                         sizeof(conn->client));
     } else if (err == 0 && peer.ss_family == AF_UNIX) {
         text = "unix";
     }

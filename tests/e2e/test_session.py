@@ -540,6 +540,22 @@ class Listeners(harness.Case):
         self.assertEqual(sorted(daemon.spool.cat(row["id"]) for row in rows),
                          [b"tcp\r\n", b"unix\r\n"])
 
+    def test_every_address(self):
+        """An IPv4 client of a listener for both families is stored as what it is."""
+        daemon = self.start(arguments=["-l", "*:0"])
+        port = int(re.search(r"listening on \*:(\d+)", daemon.log()).group(1))
+        for host in ("127.0.0.1", "::1"):
+            with self.subTest(host=host):
+                try:
+                    client = harness.Client(port, host=host)
+                except OSError:
+                    self.assertEqual(host, "::1")
+                    continue  # a machine without IPv6
+                with client:
+                    client.ehlo()
+                    ident = client.deliver(b"body\r\n")
+                self.assertEqual(daemon.spool.show(ident)["client"], host)
+
 
 if __name__ == "__main__":
     harness.main()

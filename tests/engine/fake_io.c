@@ -574,6 +574,13 @@ void rp_io_abandon_fd(struct rp_io *io, int fd)
 int rp_io_peer(struct rp_io *io, int fd, struct sockaddr_storage *peer_out)
 {
     (void)io;
+    if (state.peer_error < 0) {
+        return state.peer_error;
+    }
+    if (state.peer.ss_family != 0) {
+        *peer_out = state.peer;
+        return 0;
+    }
     struct sockaddr_in in = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)(20000 + fd - FAKE_SOCKET_FIRST)),
                              .sin_addr = {htonl(0xc0000207)}}; /* 192.0.2.7 */

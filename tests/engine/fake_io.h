@@ -68,6 +68,8 @@ struct fake_io {
     int disk_error;
     uint32_t wakes;                /* rp_io_wake_readers */
     uint32_t listeners_shut;       /* rp_io_shutdown of a listener */
+    struct sockaddr_storage peer;  /* of all sockets; family 0: 192.0.2.7 and a port for each */
+    int peer_error;                /* -errno instead of a peer */
     int (*on_wait)(void *context); /* instead of rp_io_wait's answer */
     void *context;
     uint64_t submitted[FAKE_OP_COUNT]; /* requests so far */

@@ -10,6 +10,8 @@
 #include "fake_worker.h"
 #include "tests/tools/suite.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -121,6 +123,44 @@ static void test_envelope(void)
     CU_ASSERT_EQUAL(record.header.body_len, 18);
     CU_ASSERT_EQUAL(memcmp(record.body, ".one\r\ntwo\r\nthree\r\n", 18), 0);
     end();
+}
+
+/* The client of a message as the record has it: items 1 and 2, if there is one. */
+static void check_client(const struct sockaddr_storage *peer, int err, const char *items)
+{
+    fake_worker_open(&fake, NULL);
+    fake_worker_settle(&fake);
+    fake_state()->peer = *peer;
+    fake_state()->peer_error = err;
+    int fd = fake_worker_connect(&fake);
+    fake.held = 1u << FAKE_WRITE;
+    (void)fake_worker_talk(&fake, fd, HELLO MESSAGE);
+    struct record record = take_record();
+    CU_ASSERT_TRUE(starts(items_of(&record), items));
+    end();
+}
+
+static void test_clients(void)
+{
+    static const struct {
+        const char *address;
+        const char *items;
+    } rows[] = {
+        {"2001:db8::7",      "1=2001:db8::7;2=9;3="},
+        {"::ffff:192.0.2.9", "1=192.0.2.9;2=9;3="  }, /* of a listener for both families */
+        {"::192.0.2.9",      "1=::192.0.2.9;2=9;3="},
+        {"::",               "1=::;2=9;3="         },
+    };
+    struct sockaddr_storage peer = {0};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sockaddr_in6 in = {.sin6_family = AF_INET6, .sin6_port = htons(9)};
+        CU_ASSERT_EQUAL_FATAL(inet_pton(AF_INET6, rows[i].address, &in.sin6_addr), 1);
+        memcpy(&peer, &in, sizeof(in));
+        check_client(&peer, 0, rows[i].items);
+    }
+    peer.ss_family = AF_UNIX;
+    check_client(&peer, 0, "1=unix;2=0;3=");
+    check_client(&peer, -ENOTCONN, "1=unknown;2=0;3=");
 }
 
 /* HELO, the null sender, SMTPUTF8, an empty body, and no name at all. */
@@ -414,6 +454,7 @@ int main(int argc, char **argv)
 {
     static const struct suite_test tests[] = {
         {"envelope",      test_envelope     },
+        {"clients",       test_clients      },
         {"variants",      test_variants     },
         {"cuts",          test_cuts         },
         {"disk full",     test_disk_full    },
