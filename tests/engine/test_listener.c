@@ -19,6 +19,8 @@
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -266,6 +268,69 @@ static void test_unix(void)
     temp_dir_remove(dir);
 }
 
+/* A daemon that was killed: its socket listens until the kernel has ended its ring. */
+static void *die_at_a_connection(void *fd_ptr)
+{
+    int fd = *(int *)fd_ptr;
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    CU_ASSERT_EQUAL(poll(&ready, 1, 20000), 1);
+    (void)close(fd);
+    return NULL;
+}
+
+static void test_unix_killed(void)
+{
+    pthread_t dying;
+    size_t files = temp_dir_open_files();
+    temp_dir_make(dir, sizeof(dir));
+    name_unix("in.sock");
+    CU_ASSERT_EQUAL_FATAL(rp_listener_open(&listener, unix_name, 1, error, sizeof(error)), 0);
+    int fd = listener.fds[0];
+    free(listener.fds);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&dying, NULL, die_at_a_connection, &fd), 0);
+    CU_ASSERT_EQUAL(rp_listener_open(&listener, unix_name, 1, error, sizeof(error)), 0);
+    CU_ASSERT_EQUAL(pthread_join(dying, NULL), 0);
+    CU_ASSERT(can_connect_unix(path));
+    rp_listener_close(&listener);
+    CU_ASSERT_EQUAL(temp_dir_open_files(), files);
+    temp_dir_remove(dir);
+}
+
+/* Somebody who greets is alive: refused after one look, and only one. */
+static void *greet(void *fd_ptr)
+{
+    static size_t count;
+    count = 0;
+    struct pollfd ready = {.fd = *(int *)fd_ptr, .events = POLLIN};
+    while (poll(&ready, 1, 20000) == 1 && (ready.revents & POLLIN) != 0) {
+        int client = accept(ready.fd, NULL, NULL);
+        if (client < 0) {
+            break; /* shut down: the test is over */
+        }
+        count++;
+        CU_ASSERT_EQUAL(write(client, "220 x\r\n", 7), 7);
+        (void)close(client);
+    }
+    return &count;
+}
+
+static void test_unix_alive(void)
+{
+    pthread_t thread;
+    void *count = NULL;
+    struct rp_listener second;
+    temp_dir_make(dir, sizeof(dir));
+    name_unix("in.sock");
+    CU_ASSERT_EQUAL_FATAL(rp_listener_open(&listener, unix_name, 1, error, sizeof(error)), 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, greet, &listener.fds[0]), 0);
+    CU_ASSERT_EQUAL(rp_listener_open(&second, unix_name, 1, error, sizeof(error)), -EADDRINUSE);
+    (void)shutdown(listener.fds[0], SHUT_RD);
+    CU_ASSERT_EQUAL(pthread_join(thread, &count), 0);
+    CU_ASSERT_EQUAL(*(size_t *)count, 1);
+    rp_listener_close(&listener);
+    temp_dir_remove(dir);
+}
+
 /* What is no socket is not ours to remove. */
 static void test_unix_file(void)
 {
@@ -296,6 +361,8 @@ int main(int argc, char **argv)
         {"malformed",    test_malformed   },
         {"unix",         test_unix        },
         {"unix file",    test_unix_file   },
+        {"unix killed",  test_unix_killed },
+        {"unix alive",   test_unix_alive  },
     };
     return SUITE_RUN("engine/listener", tests, argc, argv);
 }
