@@ -252,6 +252,10 @@ void rp_conn_timed_out(struct rp_worker *worker, uint32_t index)
             restart_timer(worker, index);
             return;
         }
+        if (conn->is_starved) {
+            rp_timer_set(&worker->timers, index, now_ns + RP_RETRY_NS); /* first read what came */
+            return;
+        }
         rp_stats_add(&worker->stats.timeouts, 1);
         rp_conn_dismiss(worker, index, &reply_timeout);
         rp_timer_set(&worker->timers, index, now_ns + RP_LINGER_NS);

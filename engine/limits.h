@@ -99,6 +99,10 @@
  * this the reset that unread octets cause may destroy the last reply. */
 #define RP_LINGER_NS          (2ull * 1000000000ull)
 
+/* Completions that the kernel has ready and hands out in a round, at least: from 6.13 on it stops
+ * after 20 requests. */
+#define RP_ROUND_REQUESTS_MIN 16u
+
 /* After accept(2) or a segment failed: when to try again (ns). */
 #define RP_RETRY_NS           (100ull * 1000000ull)
 #define RP_SEGMENT_RETRY_NS   (500ull * 1000000ull)

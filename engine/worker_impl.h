@@ -37,6 +37,10 @@ struct rp_worker {
     uint32_t port_count;
     uint64_t accept_retry_ns; /* UINT64_MAX: nothing to ask again */
 
+    uint64_t heard_ns;       /* what had come by then is read: time limits end by it */
+    uint64_t listening_ns;   /* the next one */
+    uint32_t rounds_to_hear; /* until it is, at most */
+
     struct rp_worker *const *peers; /* all workers, this one too */
     uint32_t peer_count;
     struct rp_worker *self; /* the peers of a worker that is alone */

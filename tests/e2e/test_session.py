@@ -6,6 +6,7 @@ Method: scripts of (command, start of the reply) on a raw socket against the
 built daemon; what lands in the spool is read back with ringpost-spool.
 """
 import re
+import signal
 import socket
 import time
 
@@ -346,6 +347,34 @@ class Timeouts(harness.Case):
                         client.line()
                     time.sleep(0.05)
                     self.assertLess(time.monotonic() - since, 10)
+
+    def test_pause(self):
+        """After a pause longer than the limits what has come is read first, whatever the limit."""
+        for key in ("command", "session"):
+            with self.subTest(limit=key):
+                self.pause(self.start({f"timeouts.{key}": "3s", "timeouts.data": "3s"},
+                                      spool=f"{self.work}/{key}"))
+
+    def pause(self, daemon):
+        clients = [daemon.client() for _ in range(400)]  # More than there are lent buffers.
+        for client in clients:
+            self.addCleanup(client.close)
+            client.ehlo()
+        in_body = clients[::4]
+        for client in in_body:
+            client.begin()
+        daemon.signal(signal.SIGSTOP)
+        began = time.monotonic()
+        silent = clients.pop()
+        for client in clients:
+            envelope = b"MAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n"
+            client.send((b"" if client in in_body else envelope) + b"late\r\n.\r\n")
+        time.sleep(max(0, began + 4 - time.monotonic()))
+        daemon.signal(signal.SIGCONT)
+        for client in clients:
+            replies = [client.reply() for _ in range(1 if client in in_body else 4)]
+            self.assertIn("queued as", replies[-1])
+        self.assertRegex(silent.reply(), r"^421 4\.4\.2 ")
 
 
 class Limits(harness.Case):

@@ -64,6 +64,7 @@ struct fake_io {
     uint64_t wall_ns;
     uint64_t until_ns; /* what the last rp_io_wait was told */
     uint64_t wait_count;
+    uint32_t round_max; /* completions between two waits; 0: all that there are */
     uint64_t disk_free, disk_total;
     int disk_error;
     uint32_t wakes;                /* rp_io_wake_readers */

@@ -255,6 +255,38 @@ static void test_deadlines(void)
     end();
 }
 
+#define CROWD 40
+
+static void with_a_crowd(struct rp_config *config)
+{
+    config->limit_connections = CROWD;
+}
+
+/* After a pause longer than all limits the kernel hands out a few octets a round: whoever sent is
+ * served, whoever did not is told. */
+static void test_pause(void)
+{
+    int fds[CROWD];
+    fake_worker_open(&fake, with_a_crowd);
+    fake_worker_settle(&fake);
+    for (size_t i = 0; i < CROWD; i++) {
+        fds[i] = fake_worker_connect(&fake);
+        (void)fake_worker_talk(&fake, fds[i], HELLO);
+    }
+    fake_state()->now_ns += fake.config.timeout_command_ns + SECOND;
+    for (size_t i = 0; i < CROWD - 1; i++) {
+        CU_ASSERT_TRUE(fake_feed(fds[i], i % 2 == 0 ? "NOOP\r\n" : ENVELOPE "late\r\n.\r\n"));
+    }
+    fake_state()->round_max = RP_ROUND_REQUESTS_MIN;
+    fake_worker_settle(&fake);
+    for (size_t i = 0; i < CROWD - 1; i++) {
+        CU_ASSERT_PTR_NOT_NULL(strstr(fake_sent(fds[i]), i % 2 == 0 ? "250 2.0.0 OK" : "queued"));
+        CU_ASSERT_PTR_NULL(strstr(fake_sent(fds[i]), "421"));
+    }
+    CU_ASSERT_PTR_NOT_NULL(strstr(fake_sent(fds[CROWD - 1]), "421 4.4.2"));
+    end();
+}
+
 /* limits.connections counts those of all workers. */
 static void test_peers(void)
 {
@@ -349,6 +381,7 @@ int main(int argc, char **argv)
         {"broken ring",        test_broken_ring       },
         {"reload",             test_reload            },
         {"accept errors",      test_accept_errors     },
+        {"pause",              test_pause             },
         {"deadlines",          test_deadlines         },
         {"peers",              test_peers             },
         {"close anywhere",     test_close_anywhere    },
