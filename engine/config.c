@@ -554,5 +554,21 @@ void rp_config_print(const struct rp_config *config, FILE *stream)
 void rp_config_copy(struct rp_config *to, const struct rp_config *from)
 {
     *to = *from;
+    to->user_count = NULL;
     bind_spans(to);
+}
+
+void rp_config_hold(const struct rp_config *config)
+{
+    if (config->user_count != NULL) {
+        (void)atomic_fetch_add_explicit(config->user_count, 1, memory_order_relaxed);
+    }
+}
+
+void rp_config_release(const struct rp_config *config)
+{
+    if (config->user_count != NULL) {
+        uint32_t before = atomic_fetch_sub_explicit(config->user_count, 1, memory_order_release);
+        assert(before > 0);
+    }
 }

@@ -164,6 +164,7 @@ static void free_if_through(struct rp_worker *worker, uint32_t index)
         return; /* at the end of this round */
     }
     conn->state = RP_CONN_FREE;
+    rp_config_release(conn->config);
     worker->conns.open_count--;
     count_served(worker, conn->is_refused ? 0 : -1);
     rp_pool_give(&worker->conns.pool, index);
@@ -340,6 +341,7 @@ void rp_conn_accept(struct rp_worker *worker, uint32_t port, int fd)
     conn->out_first = conn->out_last = RP_NONE;
     conn->message = RP_NONE;
     conn->config = worker->config;
+    rp_config_hold(conn->config);
     conn->started_ns = rp_io_now_ns(worker->io);
     conn->is_refused = is_too_many;
     conns->open_count++;

@@ -28,9 +28,10 @@
 #define FILES_RESERVED        32
 #define FILES_RESERVED_WORKER 64
 
-/* A snapshot of the configuration: workers and sessions may refer to it until the end. */
+/* A snapshot of the configuration; it stays as long as a worker or a session uses it. */
 struct snapshot {
     struct snapshot *next;
+    _Atomic uint32_t user_count;
     struct rp_config config;
 };
 
@@ -62,9 +63,27 @@ static const struct rp_config *add_snapshot(struct rp_server *server, const stru
         return NULL;
     }
     rp_config_copy(&snapshot->config, from);
+    snapshot->user_count = server->worker_count; /* each has it, or is going to */
+    snapshot->config.user_count = &snapshot->user_count;
     snapshot->next = server->configs;
     server->configs = snapshot;
     return &snapshot->config;
+}
+
+/* Free what nobody uses any more, but for the first: it says what cannot be reloaded. */
+static void free_old_snapshots(struct rp_server *server)
+{
+    struct snapshot **place = &server->configs;
+    while (*place != NULL) {
+        struct snapshot *snapshot = *place;
+        bool is_used = atomic_load_explicit(&snapshot->user_count, memory_order_acquire) > 0;
+        if (is_used || snapshot->next == NULL) {
+            place = &snapshot->next;
+        } else {
+            *place = snapshot->next;
+            free(snapshot);
+        }
+    }
 }
 
 /* ---- start ---- */
@@ -345,13 +364,18 @@ void rp_server_reload(struct rp_server *server, const struct rp_config *config)
     while (first->next != NULL) {
         first = first->next;
     }
+    free_old_snapshots(server);
     if (add_snapshot(server, config) == NULL) {
         rp_log(RP_CONFIG_LOG_ERROR, "reload: out of memory; the old configuration stays");
         return;
     }
     keep_fixed(&server->configs->config, &first->config);
     for (uint32_t i = 0; i < server->worker_count; i++) {
-        rp_worker_offer_config(server->workers[i], &server->configs->config);
+        const struct rp_config *missed =
+            rp_worker_offer_config(server->workers[i], &server->configs->config);
+        if (missed != NULL) {
+            rp_config_release(missed);
+        }
     }
     tell_all(server, RP_WORKER_RELOAD);
 }

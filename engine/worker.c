@@ -124,9 +124,20 @@ int rp_worker_tell(struct rp_worker *worker, struct rp_io *from, enum rp_worker_
     return rp_io_post(from, worker->io, rp_op_tag(RP_OP_ORDER, (uint32_t)order), 0);
 }
 
-void rp_worker_offer_config(struct rp_worker *worker, const struct rp_config *config)
+const struct rp_config *rp_worker_offer_config(struct rp_worker *worker,
+                                               const struct rp_config *config)
 {
-    atomic_store_explicit(&worker->offered, config, memory_order_release);
+    return atomic_exchange_explicit(&worker->offered, config, memory_order_acq_rel);
+}
+
+static void take_config(struct rp_worker *worker)
+{
+    const struct rp_config *config =
+        atomic_exchange_explicit(&worker->offered, NULL, memory_order_acq_rel);
+    if (config != NULL) {
+        rp_config_release(worker->config);
+        worker->config = config;
+    }
 }
 
 void rp_worker_set_peers(struct rp_worker *worker, struct rp_worker *const *peers, uint32_t count)
@@ -184,12 +195,7 @@ static void on_order(struct rp_worker *worker, enum rp_worker_order order)
     switch (order) {
     case RP_WORKER_DRAIN: begin_drain(worker); break;
     case RP_WORKER_STOP: worker->is_stopping = true; break;
-    case RP_WORKER_RELOAD: {
-        const struct rp_config *config =
-            atomic_load_explicit(&worker->offered, memory_order_acquire);
-        worker->config = config != NULL ? config : worker->config;
-        break;
-    }
+    case RP_WORKER_RELOAD: take_config(worker); break;
     }
 }
 

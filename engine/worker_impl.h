@@ -23,7 +23,7 @@ struct rp_worker_port {
 struct rp_worker {
     struct rp_io *io;
     const struct rp_config *config;
-    _Atomic(const struct rp_config *) offered; /* for the next RELOAD */
+    _Atomic(const struct rp_config *) offered; /* for the next RELOAD; NULL: none since the last */
     struct rp_spooldir *dir;
     uint32_t lane_number;
 

@@ -214,6 +214,37 @@ static void test_reload(void)
     end();
 }
 
+/* A snapshot has a user for each worker that has it and each connection that began with it. */
+static void test_users(void)
+{
+    static struct rp_config nexts[2];
+    _Atomic uint32_t counts[2] = {1, 1};
+    begin();
+    for (size_t i = 0; i < 2; i++) {
+        rp_config_copy(&nexts[i], &fake.config);
+        CU_ASSERT_PTR_NULL(nexts[i].user_count);
+        nexts[i].user_count = &counts[i];
+    }
+    CU_ASSERT_PTR_NULL(rp_worker_offer_config(fake.worker, &nexts[1]));
+    CU_ASSERT_PTR_EQUAL(rp_worker_offer_config(fake.worker, &nexts[0]), &nexts[1]); /* not taken */
+    tell(RP_WORKER_RELOAD);
+    int fds[2] = {fake_worker_connect(&fake), fake_worker_connect(&fake)};
+    CU_ASSERT_EQUAL(counts[0], 3);
+    CU_ASSERT_PTR_NULL(rp_worker_offer_config(fake.worker, &nexts[1]));
+    tell(RP_WORKER_RELOAD);
+    tell(RP_WORKER_RELOAD); /* nothing new */
+    CU_ASSERT_EQUAL(counts[0], 2);
+    (void)fake_worker_talk(&fake, fds[0], HELLO "QUIT\r\n");
+    fake_end(fds[0]);
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(counts[0], 1);
+    fake_break(fds[1]);
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(counts[0], 0);
+    CU_ASSERT_EQUAL(counts[1], 1);
+    end();
+}
+
 /* ---- accepting ---- */
 
 static void test_accept_errors(void)
@@ -379,6 +410,7 @@ int main(int argc, char **argv)
         {"drain late socket",  test_drain_late_socket },
         {"stop",               test_stop              },
         {"broken ring",        test_broken_ring       },
+        {"users",              test_users             },
         {"reload",             test_reload            },
         {"accept errors",      test_accept_errors     },
         {"pause",              test_pause             },
