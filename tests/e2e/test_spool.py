@@ -6,8 +6,10 @@ Method: bodies from a seeded generator (the seed is in every failure) go in over
 SMTP and are compared with what ringpost-spool gives back.
 """
 import base64
+import grp
 import mailbox
 import os
+import pwd
 import random
 import re
 import signal
@@ -326,6 +328,48 @@ class Refusals(harness.Case):
             daemon.spawn()
             self.assertEqual(daemon.wait(20), 1, daemon.log())
             self.assertRegex(daemon.log(), str(daemon.port))
+
+
+class Rights(harness.Case):
+    """Started as root, the daemon becomes somebody else."""
+
+    def setUp(self):
+        super().setUp()
+        if os.geteuid() != 0:
+            self.skipTest("needs root to become somebody else")
+        os.chmod(self.work, 0o711)
+        self.nobody = pwd.getpwnam("nobody")
+
+    def check(self, path, uid, gid):
+        status = os.stat(path)
+        self.assertEqual((status.st_uid, status.st_gid), (uid, gid))
+        self.assertEqual(status.st_mode & 0o7777, 0o750)
+
+    def test_new_spool(self):
+        """The directory is made and handed over before the rights are dropped."""
+        for settings, uid, gid in (
+                ({"user": "nobody"}, self.nobody.pw_uid, self.nobody.pw_gid),
+                ({"user": "nobody", "group": "mail"}, self.nobody.pw_uid,
+                 grp.getgrnam("mail").gr_gid),
+                ({"group": "mail"}, 0, grp.getgrnam("mail").gr_gid)):
+            with self.subTest(settings=settings):
+                daemon = self.start(settings, spool=f"{self.work}/{'-'.join(settings.values())}")
+                self.check(daemon.spool.path, uid, gid)
+                first = daemon.deliver(b"x\r\n")
+                daemon.stop()
+                daemon.start()
+                second = daemon.deliver(b"y\r\n")
+                self.assertEqual(sorted(daemon.spool.ids()), sorted([first, second]))
+
+    def test_directory_of_root(self):
+        """What is there already is not given away."""
+        path = f"{self.work}/spool"
+        os.mkdir(path, 0o750)
+        daemon = self.make({"user": "nobody"})
+        daemon.spawn()
+        self.assertEqual(daemon.wait(), 1)
+        self.assertIn("Permission denied", daemon.log())
+        self.check(path, 0, 0)
 
 
 class Settings(harness.Case):
