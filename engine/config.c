@@ -9,6 +9,7 @@
 #include "engine/config_key.h"
 #include "engine/config_source.h"
 #include "engine/config_value.h"
+#include "proto/rp_addr.h"
 #include "spool/rp_spool_format.h"
 
 #include <assert.h>
@@ -101,8 +102,10 @@ static void set_machine_name(struct rp_config *config)
         add_domain(name, sizeof(name));
     }
     const struct rp_config_key *key = rp_config_key_find("hostname");
-    if (rp_config_key_assign(key, config, RP_CONFIG_GIVEN_BARE, name, problem, sizeof(problem)) !=
-        0) {
+    /* Where nobody has set it, Linux says "(none)". */
+    if (!rp_addr_is_domain((struct rp_span){(const uint8_t *)name, strlen(name)}) ||
+        rp_config_key_assign(key, config, RP_CONFIG_GIVEN_BARE, name, problem, sizeof(problem)) !=
+            0) {
         int result = rp_config_key_assign(key, config, RP_CONFIG_GIVEN_BARE, "localhost", problem,
                                           sizeof(problem));
         assert(result == 0);
