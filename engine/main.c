@@ -263,7 +263,8 @@ static void raise_file_limit(const struct rp_config *config)
 
 /*
  * Before any thread starts: all inherit the mask, so that signals only come out here. A
- * signal that is ignored (nohup, a shell's background) would not come out at all.
+ * signal that is ignored (nohup, a shell's background) would not come out at all. What a write
+ * to a closed pipe, or beyond a limit on file sizes (ulimit -f), brings is an error of that write.
  */
 static int open_signals(void)
 {
@@ -275,7 +276,8 @@ static int open_signals(void)
     for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
         (void)sigaddset(&signals, taken[i]);
     }
-    if (sigaction(SIGPIPE, &ignore, NULL) != 0 || sigprocmask(SIG_BLOCK, &signals, NULL) != 0) {
+    if (sigaction(SIGPIPE, &ignore, NULL) != 0 || sigaction(SIGXFSZ, &ignore, NULL) != 0 ||
+        sigprocmask(SIG_BLOCK, &signals, NULL) != 0) {
         return -errno;
     }
     for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {

@@ -6,12 +6,14 @@ Method: bodies from a seeded generator (the seed is in every failure) go in over
 SMTP and are compared with what ringpost-spool gives back.
 """
 import base64
+import contextlib
 import grp
 import mailbox
 import os
 import pwd
 import random
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -231,6 +233,55 @@ class Tool(harness.Case):
             self.assertIn(done.returncode, (1, 2))
             self.assertEqual(done.stdout, b"")
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
+
+class FileSizes(harness.Case):
+    """A limit on file sizes (ulimit -f, LimitFSIZE=) is a disk that is full, not the end."""
+
+    def limit(self, daemon, size):
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (size, size))
+
+    def test_big_body(self):
+        """What its own file cannot hold is 452 for that message only."""
+        daemon = self.start({"spool.segment_size": "2mb"})
+        self.limit(daemon, 4 * MIB)
+        with daemon.client() as client:
+            client.ehlo()
+            for size in (64 << 10, 1 * MIB, 3 * MIB):
+                client.deliver(b"small enough\r\n" * (size // 14))
+            for _ in range(3):
+                client.begin()
+                client.send(harness.stuff(b"too large\r\n" * MIB))
+                self.assertRegex(client.reply(), r"^452 4\.3\.1 ")
+                client.deliver(b"next\r\n")
+        self.assertEqual(len(daemon.spool.ids()), 6)
+        daemon.spool.verify()
+
+    def test_segments(self):
+        """No segment can be written: 452, until the next start without that limit."""
+        daemon = self.start({"spool.segment_size": "2mb", "workers": "1"})
+        sent = [daemon.deliver(b"x\r\n")]
+        self.limit(daemon, MIB)
+        for _ in range(400):
+            with daemon.client() as client:
+                client.ehlo()
+                reply = client.command("MAIL FROM:<a@example.org>")
+                if not reply.startswith("250"):
+                    break
+                client.expect("RCPT TO:<b@example.com>", "250")
+                client.expect("DATA", "354")
+                client.send(harness.stuff(b"0123456789abcde\r\n" * 1500))
+                with contextlib.suppress(EOFError):  # No reply: nobody can know.
+                    reply = client.reply()
+                    self.assertRegex(reply, r"^(250 2\.0\.0|452 4\.3\.1) ")
+                    sent += [harness.queued_id(reply)] if reply.startswith("250") else []
+        self.assertRegex(reply, r"^452 4\.3\.1 ")
+        self.assertGreater(len(sent), 10)
+        daemon.stop()
+        daemon.start()
+        sent.append(daemon.deliver(b"y\r\n"))
+        self.assertLessEqual(set(sent), set(daemon.spool.ids()))
+        daemon.spool.verify()
 
 
 class Restarts(harness.Case):
