@@ -92,7 +92,7 @@ static enum rp_failure_exit put_summary(const char *path,
                    (unsigned long long)counts->written, counts->written == 1 ? "" : "s",
                    (unsigned long long)counts->skipped, (unsigned long long)walk->damaged);
     int error = rp_output_flush(&output);
-    return error == 0 || is_stdout_taken ? RP_EXIT_FINE : rp_failure_stdout(error);
+    return is_stdout_taken ? RP_EXIT_FINE : rp_failure_finish(RP_EXIT_FINE, error);
 }
 
 static enum rp_failure_exit export_to(const struct rp_export_format *format,
@@ -117,6 +117,9 @@ static enum rp_failure_exit export_to(const struct rp_export_format *format,
     outcome = format->end(&export, end == END_OF_MESSAGES);
     if (end == END_BY_SIGNAL) {
         outcome = rp_failure("%s: interrupted, the export is not complete", path);
+    }
+    if (export.target.is_unread) {
+        return walk->damaged > 0 ? RP_EXIT_FAILED : RP_EXIT_FINE;
     }
     if (outcome != RP_EXIT_FINE || end != END_OF_MESSAGES) {
         return RP_EXIT_FAILED;

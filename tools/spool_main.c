@@ -90,8 +90,7 @@ static struct rp_output output; /* stdout; one thread */
 
 static enum rp_failure_exit flush(void)
 {
-    int error = rp_output_flush(&output);
-    return error == 0 ? RP_EXIT_FINE : rp_failure_stdout(error);
+    return rp_failure_finish(RP_EXIT_FINE, rp_output_flush(&output));
 }
 
 static void put_option(const struct command *command, enum rp_options_name name)

@@ -52,6 +52,7 @@ enum rp_failure_exit rp_target_open(struct rp_target *target, const char *path)
 {
     target->path = path;
     target->temp_path[0] = '\0';
+    target->is_unread = false;
     rp_output_init(&target->output, -1);
     if (strcmp(path, "-") == 0) {
         target->path = "standard output";
@@ -62,6 +63,15 @@ enum rp_failure_exit rp_target_open(struct rp_target *target, const char *path)
     bool is_there = stat(path, &status) == 0;
     return is_there && !S_ISREG(status.st_mode) ? open_directly(target, path)
                                                 : open_temp(target, path);
+}
+
+enum rp_failure_exit rp_target_failure(struct rp_target *target, int error)
+{
+    if (target->output.fd == STDOUT_FILENO && error == -EPIPE) {
+        target->is_unread = true;
+        return RP_EXIT_FAILED;
+    }
+    return rp_failure("%s: %s", target->path, strerror(-error));
 }
 
 static void close_output(struct rp_target *target)
@@ -120,7 +130,7 @@ enum rp_failure_exit rp_target_commit(struct rp_target *target)
 {
     int error = settle(target);
     if (error != 0) {
-        enum rp_failure_exit outcome = rp_failure("%s: %s", target->path, strerror(-error));
+        enum rp_failure_exit outcome = rp_target_failure(target, error);
         rp_target_abort(target);
         return outcome;
     }
