@@ -188,6 +188,14 @@ class Tool(harness.Case):
         self.assertIn("SIZE=5 BODY=8BITMIME", str(shown))
         self.assertEqual(daemon.spool.stats()["messages"], 3)
 
+    def test_show_of_a_large_message(self):
+        """Filler before a body that direct I/O wrote is no part of the envelope."""
+        daemon = self.start({"spool.io": "direct"})
+        ident = daemon.deliver(b"large\r\n" * 50000)
+        shown = daemon.spool.run("show", ident).stdout
+        self.assertLess(len(shown), 1000)
+        self.assertEqual([name for name in daemon.spool.show(ident) if name.startswith("tag-")], [])
+
     def test_follow(self):
         daemon = self.start()
         daemon.deliver(b"before\r\n")
