@@ -37,10 +37,10 @@ enum option_id {
     OPTION_FILE = 'c',
     OPTION_LISTEN = 'l',
     OPTION_SPOOL = 's',
+    OPTION_HELP = 'h',
     OPTION_SET = 256, /* from here on there is no short form */
     OPTION_CHECK,
     OPTION_PRINT,
-    OPTION_HELP,
     OPTION_VERSION,
 };
 
@@ -66,7 +66,7 @@ static const char help_text[] =
     "  --set KEY=VALUE   set a key of the configuration, after FILE was read\n"
     "  --check           read the configuration, say whether it is good, and exit\n"
     "  --print-config    print the effective configuration, and exit\n"
-    "  --help            print this, and exit\n"
+    "  -h, --help        print this, and exit\n"
     "  --version         print the version, and exit\n"
     "\n"
     "SIGTERM and SIGINT finish what is in flight, a second one ends at once.\n"
@@ -146,7 +146,7 @@ static int read_arguments(int argc, char **argv, bool *is_done_out)
     *is_done_out = true;
     opterr = 0;
     while (status == EXIT_SUCCESS &&
-           (option = getopt_long(argc, argv, ":c:l:s:", options, NULL)) != -1) {
+           (option = getopt_long(argc, argv, ":c:l:s:h", options, NULL)) != -1) {
         switch (option) {
         case OPTION_FILE: arguments.path = optarg; break;
         case OPTION_LISTEN:

@@ -127,10 +127,11 @@ static enum rp_failure_exit put_help(void)
         rp_output_text(&output, "  %s %s\n      %s\n", commands[index].name, commands[index].usage,
                        commands[index].summary);
     }
-    rp_output_text(&output, "\nringpost-spool COMMAND --help   says more about a command\n"
-                            "ringpost-spool --version        prints the version\n\n"
-                            "Exit status: 0 fine, 1 failed or something is damaged, 2 wrong "
-                            "usage.\n");
+    rp_output_text(&output,
+                   "\nringpost-spool COMMAND --help   says more about a command; -h is the same\n"
+                   "ringpost-spool --version        prints the version\n\n"
+                   "Exit status: 0 fine, 1 failed or something is damaged, 2 wrong "
+                   "usage.\n");
     return flush();
 }
 

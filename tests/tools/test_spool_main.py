@@ -23,6 +23,7 @@ class Face(SpoolCase):
     def test_help(self):
         text = self.good("--help").decode()
         self.assertEqual(text, self.good("help").decode())
+        self.assertEqual(text, self.good("-h").decode())
         named = re.findall(r"^  (\w+) DIR", text, re.MULTILINE)
         self.assertEqual(named, list(COMMANDS))
         self.assertLessEqual(max(map(len, text.splitlines())), 80)
@@ -32,6 +33,7 @@ class Face(SpoolCase):
             text = self.good(command, "--help").decode()
             self.assertTrue(text.startswith(f"Usage: ringpost-spool {command} DIR"), text)
             self.assertEqual(text, self.good(command, "a", "--help", "--nonsense").decode())
+            self.assertEqual(text, self.good(command, "-h").decode())
             self.assertLessEqual(max(map(len, text.splitlines())), 85, text)
 
     def test_manual(self):
