@@ -8,9 +8,9 @@
  *         return rp_target_commit(&target);   or   rp_target_abort(&target);
  *     }
  *
- * Written as PATH.tmp (0600: it is mail), synced, renamed to PATH; a file that was there
- * is replaced at that moment. What is no regular file (a pipe, a device), and "-" for
- * stdout, is written to directly.
+ * Written as PATH.tmp, synced, renamed to PATH. A new file has the mode that the umask leaves; one
+ * that was there is replaced at that moment, and the new one has its mode. What is no regular file
+ * (a pipe, a device), and "-" for stdout, is written to directly.
  */
 #ifndef TOOLS_TARGET_H
 #define TOOLS_TARGET_H
