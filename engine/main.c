@@ -321,15 +321,20 @@ static void control(int signal_fd, struct rp_server *server)
     struct pollfd events[] = {
         {.fd = signal_fd,                 .events = POLLIN},
         {.fd = rp_server_done_fd(server), .events = POLLIN},
+        {.fd = rp_log_timer_fd(),         .events = POLLIN}, /* poll ignores -errno */
     };
     while (events[1].revents == 0) {
-        int result = poll(events, 2, -1);
+        int result = poll(events, 3, -1);
         if (result < 0) {
             assert(errno == EINTR || errno == ENOMEM); /* else a descriptor is not ours any more */
-            events[0].revents = 0;
             events[1].revents = 0;
-        } else if (events[0].revents != 0) {
+            continue;
+        }
+        if (events[0].revents != 0) {
             take_signal(signal_fd, server, &end_count);
+        }
+        if (events[2].revents != 0) {
+            rp_log_tell_left_out(false);
         }
     }
 }
@@ -357,6 +362,8 @@ static int serve(void)
         return complain(EXIT_FAILURE, "signals: %s", strerror(-signal_fd));
     }
     raise_file_limit(&active_config);
+    (void)
+        rp_log_timer_fd(); /* before there are other threads; without it lines are told of later */
     if (rp_server_start(&active_config, &server, error, sizeof(error)) != 0) {
         (void)close(signal_fd);
         return complain_and_log(error);
@@ -364,6 +371,7 @@ static int serve(void)
     rp_log(RP_CONFIG_LOG_INFO, "ringpostd %s is ready", RP_VERSION);
     control(signal_fd, server);
     result = rp_server_close(server);
+    rp_log_tell_left_out(true);
     (void)close(signal_fd);
     if (result != 0) {
         (void)snprintf(error, sizeof(error), "a worker's ring broke: %s", strerror(-result));

@@ -265,6 +265,26 @@ class FileSizes(harness.Case):
         self.assertEqual(len(daemon.spool.ids()), 6)
         daemon.spool.verify()
 
+    def test_log_of_many_failures(self):
+        """Lines of one kind are limited in rate; how many were left out is told."""
+        daemon = self.start({"spool.segment_size": "2mb", "log.format": "text"})
+        self.limit(daemon, 2 * MIB)
+        rounds = 60
+        with daemon.client() as client:
+            client.ehlo()
+            for _ in range(rounds):
+                client.begin()
+                client.send(harness.stuff(b"too large\r\n" * (4 * MIB // 11)))
+                self.assertRegex(client.reply(), r"^452 4\.3\.1 ")
+        daemon.signal(signal.SIGTERM)
+        self.assertEqual(daemon.wait(), 0)
+        lines = re.findall(r"error .*File too large(?: \(and (\d+) more like this in \d+ s\))?$",
+                           daemon.log(), re.M)
+        told = sum(1 if count == "" else int(count) for count in lines)
+        self.assertEqual(told, rounds)
+        self.assertLess(len(lines), rounds)
+        daemon.start()
+
     def test_segments(self):
         """No segment can be written: 452, until the next start without that limit."""
         daemon = self.start({"spool.segment_size": "2mb", "workers": "1"})
