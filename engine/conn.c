@@ -306,6 +306,9 @@ static void set_client(struct rp_worker *worker, struct rp_conn *conn)
         memcpy(conn->client, text, strlen(text) + 1);
     }
     conn->client_len = (uint8_t)strlen(conn->client);
+    uint64_t seed;
+    memcpy(&seed, worker->dir->identity, sizeof(seed)); /* random, and no client knows it */
+    conn->owner = rp_owner_of(&peer, seed);
 }
 
 static uint64_t open_everywhere(const struct rp_worker *worker)
