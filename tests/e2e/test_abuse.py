@@ -7,6 +7,7 @@ in ordinary time; the daemon's memory is read from /proc.
 """
 import contextlib
 import random
+import re
 import select
 import socket
 import time
@@ -289,6 +290,24 @@ class Envelopes(Abuse):
                 self.envelope(daemon, 50, source=sources[-1])
                 for client in clients:
                     client.close()
+
+    def test_told_recipients_can_be_reached(self):
+        """RCPTMAX is what the longest addresses leave room for, whatever limits.recipients says."""
+        for settings in ({}, {"limits.recipients": "100000"}, {"limits.recipients": "7"},
+                         {"limits.recipients": "100000", "limits.local_part": "64"}):
+            with self.subTest(settings=settings):
+                daemon = self.start(settings, spool=f"{self.work}/{len(str(settings))}")
+                with daemon.client() as client:
+                    told = int(re.search(r"RCPTMAX=(\d+)", client.ehlo()).group(1))
+                    self.assertLessEqual(told, int(settings.get("limits.recipients", 1000)))
+                    client.expect("MAIL FROM:<" + "s" * 64 + "@" + "b" * 60 + ".example>", "250")
+                    local = int(settings.get("limits.local_part", 488))
+                    for at in range(told):
+                        client.expect(f"RCPT TO:<{at:06}{'x' * (local - 6)}@b.example>", "250")
+                    client.expect("DATA", "354")
+                    client.send(b"x\r\n.\r\n")
+                    ident = harness.queued_id(client.reply())
+                self.assertEqual(len(daemon.spool.show(ident)["recipients"]), told)
 
 
 class Crowds(Abuse):
