@@ -9,6 +9,9 @@
 #include "engine/config_key.h"
 #include "engine/config_source.h"
 #include "engine/config_value.h"
+#include "engine/limits.h"
+#include "engine/message.h"
+#include "proto/rp_addr.h"
 #include "spool/rp_spool_format.h"
 
 #include <assert.h>
@@ -24,13 +27,35 @@
 #include <unistd.h>
 
 /* Longer than any key, and than a misspelt one that is worth showing. */
-#define KEY_LEN    80
+#define KEY_LEN         80
 
-#define HOSTS_FILE "/etc/hosts"
+#define HOSTS_FILE      "/etc/hosts"
 
-/* Spans that point into the struct must follow it. */
-static void bind_spans(struct rp_config *config)
+/* RFC 5321, 4.5.3.1.2. */
+#define DOMAIN_LEN_MAX  255u
+
+/* Octets of items in an envelope besides sender and recipients, with their headers: at most. */
+#define ENVELOPE_OTHERS 1024u
+
+/* What RCPTMAX promises: so many of the longest addresses that a command line and limits.local_part
+ * allow fit an envelope. Of shorter ones limits.recipients may be reached. */
+static uint32_t count_told_recipients(const struct rp_smtp_config *smtp)
 {
+    uint64_t longest = smtp->command_line_max - strlen("RCPT TO:\r\n");
+    uint64_t most = smtp->local_part_max + 1ull + DOMAIN_LEN_MAX;
+    if (smtp->local_part_max != 0 && most < longest) {
+        longest = most;
+    }
+    uint64_t room = (uint64_t)RP_MESSAGE_BLOCKS_MAX * RP_BLOCK_DATA_LEN - ENVELOPE_OTHERS -
+                    (smtp->command_line_max + RP_SMTP_LINE_EXTRA);
+    uint64_t count = room / (RP_SPOOL_ITEM_HEADER + longest);
+    return count < smtp->recipients_max ? (uint32_t)count : smtp->recipients_max;
+}
+
+/* What is made of other members must follow them: spans that point into the struct, RCPTMAX. */
+static void bind_members(struct rp_config *config)
+{
+    config->smtp.recipients_told = count_told_recipients(&config->smtp);
     config->smtp.hostname =
         (struct rp_span){.ptr = (const uint8_t *)config->hostname, .len = strlen(config->hostname)};
     config->smtp.ident =
@@ -101,8 +126,10 @@ static void set_machine_name(struct rp_config *config)
         add_domain(name, sizeof(name));
     }
     const struct rp_config_key *key = rp_config_key_find("hostname");
-    if (rp_config_key_assign(key, config, RP_CONFIG_GIVEN_BARE, name, problem, sizeof(problem)) !=
-        0) {
+    /* Where nobody has set it, Linux says "(none)". */
+    if (!rp_addr_is_domain((struct rp_span){(const uint8_t *)name, strlen(name)}) ||
+        rp_config_key_assign(key, config, RP_CONFIG_GIVEN_BARE, name, problem, sizeof(problem)) !=
+            0) {
         int result = rp_config_key_assign(key, config, RP_CONFIG_GIVEN_BARE, "localhost", problem,
                                           sizeof(problem));
         assert(result == 0);
@@ -123,7 +150,7 @@ void rp_config_init(struct rp_config *config)
                                           sizeof(problem));
         assert(result == 0); /* every row's default is within its range */
     }
-    bind_spans(config);
+    bind_members(config);
 }
 
 /* ---- what libconfig has parsed ---- */
@@ -243,7 +270,7 @@ static int read_value(const struct reading *reading,
     if (rp_config_key_assign(key, reading->config, given, text, problem, sizeof(problem)) != 0) {
         return refuse(reading, setting, key->name, problem);
     }
-    bind_spans(reading->config);
+    bind_members(reading->config);
     return 0;
 }
 
@@ -376,7 +403,7 @@ int rp_config_assign(struct rp_config *config,
     if (result != 0) {
         (void)snprintf(error, error_len, "%s: %s", key, problem);
     }
-    bind_spans(config);
+    bind_members(config);
     return finish(error, result);
 }
 
@@ -554,5 +581,21 @@ void rp_config_print(const struct rp_config *config, FILE *stream)
 void rp_config_copy(struct rp_config *to, const struct rp_config *from)
 {
     *to = *from;
-    bind_spans(to);
+    to->user_count = NULL;
+    bind_members(to);
+}
+
+void rp_config_hold(const struct rp_config *config)
+{
+    if (config->user_count != NULL) {
+        (void)atomic_fetch_add_explicit(config->user_count, 1, memory_order_relaxed);
+    }
+}
+
+void rp_config_release(const struct rp_config *config)
+{
+    if (config->user_count != NULL) {
+        uint32_t before = atomic_fetch_sub_explicit(config->user_count, 1, memory_order_release);
+        assert(before > 0);
+    }
 }

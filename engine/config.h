@@ -18,6 +18,7 @@
 
 #include "proto/rp_smtp.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -88,6 +89,8 @@ struct rp_config {
     enum rp_config_log_level log_level;
     char log_file[4096]; /* empty: stderr */
 
+    _Atomic uint32_t *user_count; /* of a snapshot that others share; NULL: nobody counts them */
+
     uint32_t listener_count;
     char listeners[RP_CONFIG_LISTENERS_MAX][128]; /* as typed: "127.0.0.1:2525", "unix:/path" */
 };
@@ -128,7 +131,13 @@ int rp_config_check(const struct rp_config *config, char *error, size_t error_le
  * The stream's error state says whether it worked. */
 void rp_config_print(const struct rp_config *config, FILE *stream);
 
+/* The copy's users are not counted. */
 void rp_config_copy(struct rp_config *to, const struct rp_config *from);
+
+/* Any thread: use a shared snapshot that another user holds; use it no more. Nobody frees it here:
+ * whoever made it looks at the count. */
+void rp_config_hold(const struct rp_config *config);
+void rp_config_release(const struct rp_config *config);
 
 /* How many workers run: `workers`; for auto one a usable CPU, as far as limits.memory has
  * RP_CONFIG_WORKER_MEMORY for each and the spool has lanes; at least 1. */

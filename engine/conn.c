@@ -164,6 +164,7 @@ static void free_if_through(struct rp_worker *worker, uint32_t index)
         return; /* at the end of this round */
     }
     conn->state = RP_CONN_FREE;
+    rp_config_release(conn->config);
     worker->conns.open_count--;
     count_served(worker, conn->is_refused ? 0 : -1);
     rp_pool_give(&worker->conns.pool, index);
@@ -252,6 +253,10 @@ void rp_conn_timed_out(struct rp_worker *worker, uint32_t index)
             restart_timer(worker, index);
             return;
         }
+        if (conn->is_starved) {
+            rp_timer_set(&worker->timers, index, now_ns + RP_RETRY_NS); /* first read what came */
+            return;
+        }
         rp_stats_add(&worker->stats.timeouts, 1);
         rp_conn_dismiss(worker, index, &reply_timeout);
         rp_timer_set(&worker->timers, index, now_ns + RP_LINGER_NS);
@@ -272,6 +277,8 @@ void rp_conn_timed_out(struct rp_worker *worker, uint32_t index)
 
 /* ---- beginning ---- */
 
+#define MAPPED_PREFIX_LEN 12 /* octets of ::ffff: before the IPv4 address */
+
 static void set_client(struct rp_worker *worker, struct rp_conn *conn)
 {
     struct sockaddr_storage peer = {0};
@@ -287,7 +294,11 @@ static void set_client(struct rp_worker *worker, struct rp_conn *conn)
         struct sockaddr_in6 in;
         memcpy(&in, &peer, sizeof(in));
         conn->client_port = ntohs(in.sin6_port);
-        text = inet_ntop(AF_INET6, &in.sin6_addr, conn->client, sizeof(conn->client));
+        /* An IPv4 client of a listener for both families (RFC 4291, 2.5.5.2): as any other. */
+        bool is_ipv4 = IN6_IS_ADDR_V4MAPPED(&in.sin6_addr);
+        text = inet_ntop(is_ipv4 ? AF_INET : AF_INET6,
+                         in.sin6_addr.s6_addr + (is_ipv4 ? MAPPED_PREFIX_LEN : 0), conn->client,
+                         sizeof(conn->client));
     } else if (err == 0 && peer.ss_family == AF_UNIX) {
         text = "unix";
     }
@@ -295,6 +306,9 @@ static void set_client(struct rp_worker *worker, struct rp_conn *conn)
         memcpy(conn->client, text, strlen(text) + 1);
     }
     conn->client_len = (uint8_t)strlen(conn->client);
+    uint64_t seed;
+    memcpy(&seed, worker->dir->identity, sizeof(seed)); /* random, and no client knows it */
+    conn->owner = rp_owner_of(&peer, seed);
 }
 
 static uint64_t open_everywhere(const struct rp_worker *worker)
@@ -330,6 +344,7 @@ void rp_conn_accept(struct rp_worker *worker, uint32_t port, int fd)
     conn->out_first = conn->out_last = RP_NONE;
     conn->message = RP_NONE;
     conn->config = worker->config;
+    rp_config_hold(conn->config);
     conn->started_ns = rp_io_now_ns(worker->io);
     conn->is_refused = is_too_many;
     conns->open_count++;

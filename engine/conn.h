@@ -28,7 +28,7 @@ enum rp_conn_state {
 enum rp_conn_block {
     RP_CONN_UNBLOCKED,
     RP_CONN_BLOCKED_OUTPUT,  /* the client does not read its replies */
-    RP_CONN_BLOCKED_PENDING, /* RP_PENDING_MAX messages wait for their commit */
+    RP_CONN_BLOCKED_PENDING, /* too many messages wait for their commit */
     RP_CONN_BLOCKED_BIG,     /* its file is slower than the client */
 };
 
@@ -69,6 +69,7 @@ struct rp_conn {
     char client[INET6_ADDRSTRLEN];
     uint8_t client_len;
     uint16_t client_port;
+    struct rp_owner owner; /* the client and its network */
     struct rp_smtp smtp;
 };
 
@@ -150,6 +151,10 @@ void rp_conn_put_reply(struct rp_worker *worker, uint32_t index, const struct rp
 bool rp_conn_reserve_reply(struct rp_worker *worker,
                            struct rp_conn *conn,
                            struct rp_message *message);
+
+/* It has messages that wait for their commit, RP_PENDING_MAX or more than leave every other
+ * connection its next one: nothing more is read. */
+bool rp_conn_must_await(const struct rp_worker *worker, const struct rp_conn *conn);
 
 /* The message's connection is still there and waits for its reply. */
 bool rp_conn_awaits(const struct rp_worker *worker, const struct rp_message *message);

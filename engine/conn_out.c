@@ -93,6 +93,13 @@ bool rp_conn_reserve_reply(struct rp_worker *worker,
     return true;
 }
 
+bool rp_conn_must_await(const struct rp_worker *worker, const struct rp_conn *conn)
+{
+    return conn->pending_count > 0 &&
+           (conn->pending_count >= RP_PENDING_MAX ||
+            rp_pool_free_count(&worker->store.messages) <= worker->conns.pool.count);
+}
+
 bool rp_conn_awaits(const struct rp_worker *worker, const struct rp_message *message)
 {
     const struct rp_conn *conn = rp_conn_at(&worker->conns, message->conn);
@@ -162,7 +169,7 @@ static void flush(struct rp_worker *worker, uint32_t index)
     static const struct rp_reply shutting_down = {421, "4.3.2", "Service shutting down"};
     struct rp_conn *conn = rp_conn_at(&worker->conns, index);
     if (conn->state == RP_CONN_OPEN && conn->block == RP_CONN_BLOCKED_PENDING &&
-        conn->pending_count < RP_PENDING_MAX) {
+        !rp_conn_must_await(worker, conn)) {
         rp_conn_resume(worker, index);
     }
     if (worker->is_draining && rp_conn_is_idle(conn)) {

@@ -61,6 +61,20 @@
 /* Slices of a body in one record. With head and padding they fit a batch of their own. */
 #define RP_MESSAGE_SLICES_MAX 512u
 
+/* Blocks that every envelope can have, whoever holds how many others: some hundred recipients. */
+#define RP_MESSAGE_BLOCKS_OWN 2u
+
+/* What envelopes beyond that have together, as a part of limits.memory for each worker, which is
+ * not taken from it; at least eight of the largest. */
+#define RP_ENVELOPE_PART      32u
+#define RP_ENVELOPE_MIN       (8u * RP_MESSAGE_BLOCKS_MAX)
+
+/* Which part of these one client and one network may hold: each of them a largest one, and others
+ * still another. And the places in which they are counted. */
+#define RP_OWNER_CLIENT_PART  4u
+#define RP_OWNER_NETWORK_PART 2u
+#define RP_OWNERS             1024u
+
 /* Blocks of one envelope; then 452 4.5.3. Half a MiB: the smallest segment holds any record. */
 #define RP_MESSAGE_BLOCKS_MAX 256u
 
@@ -99,6 +113,10 @@
  * this the reset that unread octets cause may destroy the last reply. */
 #define RP_LINGER_NS          (2ull * 1000000000ull)
 
+/* Completions that the kernel has ready and hands out in a round, at least: from 6.13 on it stops
+ * after 20 requests. */
+#define RP_ROUND_REQUESTS_MIN 16u
+
 /* After accept(2) or a segment failed: when to try again (ns). */
 #define RP_RETRY_NS           (100ull * 1000000ull)
 #define RP_SEGMENT_RETRY_NS   (500ull * 1000000ull)
@@ -119,6 +137,8 @@
 #define RP_TIMER_SLOTS        1024u
 
 static_assert(RP_BIG_WRITE_MIN <= RP_BIG_IOV * RP_BUFFER_SIZE, "one write takes that much");
+static_assert(RP_ENVELOPE_MIN / RP_OWNER_CLIENT_PART >= RP_MESSAGE_BLOCKS_MAX,
+              "a client that has no other can have the largest envelope");
 static_assert(RP_BLOCK_SIZE >= 2 * RP_REPLY_MAX, "two replies to a block");
 static_assert((RP_BUFFERS_LENT & (RP_BUFFERS_LENT - 1)) == 0, "a ring's size is a power of two");
 static_assert(RP_MESSAGE_SLICES_MAX + RP_MESSAGE_BLOCKS_MAX + 4 < RP_SPOOL_BATCH_IOV,

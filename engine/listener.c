@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +20,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A daemon that was killed keeps its ports for some milliseconds: the kernel ends its rings, and
- * with them the accept requests, from a work queue. So a taken port is tried again for a second. */
-#define BIND_TRIES 50
+/* A daemon that was killed keeps its sockets for some milliseconds: the kernel ends its rings, and
+ * with them the accept requests, from a work queue. So a taken port, or a unix socket on which
+ * somebody seems to listen, is tried again for a second. */
+#define BIND_TRIES    50
+#define BIND_PAUSE_MS 20
 
-#define BACKLOG    4096 /* the kernel lowers it to net.core.somaxconn */
+#define BACKLOG       4096 /* the kernel lowers it to net.core.somaxconn */
 
 struct address {
     union {
@@ -44,6 +47,12 @@ static int fail(const char *name, const char *what, int err, char *error, size_t
     (void)snprintf(error, error_len, "-l %s: cannot %s: %s%s", name, what, strerror(err),
                    err == EADDRINUSE ? "; stop what listens there, or take another address" : "");
     return -err;
+}
+
+static void pause_before_retry(void)
+{
+    static const struct timespec pause = {.tv_nsec = BIND_PAUSE_MS * 1000000L};
+    (void)nanosleep(&pause, NULL); /* cut short by a signal: then the next try comes earlier */
 }
 
 static int set_option(int fd, int level, int option, int value)
@@ -95,6 +104,15 @@ static int try_alone(struct address *address, const char **what_out)
     return err;
 }
 
+/* "*" where the kernel has no IPv6, or the process may not use it: every IPv4 address. */
+static void fall_back_to_ipv4(struct address *address)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = address->in6.sin6_port};
+    memcpy(&address->in, &in, sizeof(in));
+    address->len = (socklen_t)sizeof(in);
+    address->is_dual = false;
+}
+
 static int open_tcp(struct rp_listener *listener,
                     struct address *address,
                     uint32_t worker_count,
@@ -103,9 +121,12 @@ static int open_tcp(struct rp_listener *listener,
 {
     const char *what;
     int err = try_alone(address, &what);
+    if (address->is_dual && (err == -EAFNOSUPPORT || err == -EADDRNOTAVAIL)) {
+        fall_back_to_ipv4(address);
+        err = try_alone(address, &what);
+    }
     for (int tries = 0; err == -EADDRINUSE && tries < BIND_TRIES; tries++) {
-        static const struct timespec pause = {.tv_nsec = 20000000};
-        (void)nanosleep(&pause, NULL);
+        pause_before_retry();
         err = try_alone(address, &what);
     }
     for (uint32_t i = 0; i < worker_count && err == 0; i++) {
@@ -131,6 +152,32 @@ static int open_tcp(struct rp_listener *listener,
     return 0;
 }
 
+enum owner {
+    OWNER_NONE,  /* nobody listens */
+    OWNER_DYING, /* who listened has just ended */
+    OWNER_ALIVE, /* or nobody knows */
+};
+
+/* Who listens on a unix socket: one connection tells. A server that is alive greets, or keeps it;
+ * one that was killed loses it when the kernel ends its ring. */
+static enum owner find_owner(const struct address *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return OWNER_ALIVE;
+    }
+    enum owner owner = OWNER_ALIVE;
+    char octet;
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    if (connect(fd, &address->any, address->len) < 0) {
+        owner = errno == ECONNREFUSED ? OWNER_NONE : OWNER_ALIVE;
+    } else if (poll(&ready, 1, BIND_TRIES * BIND_PAUSE_MS) == 1 && recv(fd, &octet, 1, 0) <= 0) {
+        owner = OWNER_DYING;
+    }
+    (void)close(fd);
+    return owner;
+}
+
 /* Remove a socket's file that nobody listens on any more. */
 static void remove_stale(const struct address *address)
 {
@@ -138,12 +185,13 @@ static void remove_stale(const struct address *address)
     if (lstat(address->un.sun_path, &status) < 0 || !S_ISSOCK(status.st_mode)) {
         return;
     }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0) {
-        if (connect(fd, &address->any, address->len) < 0 && errno == ECONNREFUSED) {
-            (void)unlink(address->un.sun_path); /* bind says what is wrong, if it is */
-        }
-        (void)close(fd);
+    enum owner owner = find_owner(address);
+    for (int tries = 0; owner == OWNER_DYING && tries < BIND_TRIES; tries++) {
+        pause_before_retry();
+        owner = find_owner(address);
+    }
+    if (owner == OWNER_NONE) {
+        (void)unlink(address->un.sun_path); /* bind says what is wrong, if it is */
     }
 }
 

@@ -10,15 +10,19 @@
  */
 #include "engine/log.h"
 
+#include "engine/log_limit.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -218,6 +222,123 @@ __attribute__((noinline)) static bool log_line(enum rp_config_log_level level,
     return send_line(&line);
 }
 
+/* `message` is used up: it also holds the line about lost ones. */
+static void write_message(enum rp_config_log_level level, char message[MESSAGE_MAX], bool is_cut)
+{
+    if (!log_line(level, message, is_cut)) {
+        (void)atomic_fetch_add(&lost_count, 1);
+    } else if (atomic_load(&lost_count) > 0) {
+        uint64_t lost = atomic_exchange(&lost_count, 0);
+        (void)snprintf(message, MESSAGE_MAX, "log: lines lost before this one: %" PRIu64, lost);
+        if (lost > 0 && !log_line(RP_CONFIG_LOG_WARNING, message, false)) {
+            (void)atomic_fetch_add(&lost_count, lost);
+        }
+    }
+}
+
+/* ---- too many of a kind ---- */
+
+static pthread_mutex_t limit_lock = PTHREAD_MUTEX_INITIALIZER; /* nobody writes or waits under it */
+static struct rp_log_limit limit;
+static bool is_timer_set;
+static int timer_fd = -1; /* set before other threads log */
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail with this clock */
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void lock_limit(void)
+{
+    int err = pthread_mutex_lock(&limit_lock);
+    assert(err == 0);
+}
+
+static void unlock_limit(void)
+{
+    int err = pthread_mutex_unlock(&limit_lock);
+    assert(err == 0);
+}
+
+/* Under the lock. Where there is no timer, or it fails, the next line of that level tells. */
+static void set_timer(void)
+{
+    uint64_t due_ns = rp_log_limit_due_ns(&limit);
+    is_timer_set = due_ns != UINT64_MAX;
+    if (is_timer_set && timer_fd >= 0) {
+        const struct itimerspec due = {
+            .it_value = {.tv_sec = (time_t)(due_ns / 1000000000u),
+                         .tv_nsec = (long)(due_ns % 1000000000u)}
+        };
+        (void)timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &due, NULL);
+    }
+}
+
+static struct rp_log_limit_kind *take_kind(enum rp_config_log_level level, const char *format)
+{
+    lock_limit();
+    struct rp_log_limit_kind *kind = rp_log_limit_take(&limit, level, format, now_ns());
+    if (kind == NULL && !is_timer_set) {
+        set_timer();
+    }
+    unlock_limit();
+    return kind;
+}
+
+static void note_text(struct rp_log_limit_kind *kind, const char *message)
+{
+    lock_limit();
+    (void)snprintf(kind->text, sizeof(kind->text), "%.*s", (int)sizeof(kind->text) - 1, message);
+    unlock_limit();
+}
+
+static bool next_summary(bool is_all, struct rp_log_limit_summary *summary_out)
+{
+    lock_limit();
+    bool is_there = rp_log_limit_next(&limit, is_all ? UINT64_MAX : now_ns(), summary_out);
+    if (!is_there) {
+        set_timer();
+    }
+    unlock_limit();
+    return is_there;
+}
+
+/* Its own frame: the caller has a message, too. */
+__attribute__((noinline)) static void tell_left_out(bool is_all)
+{
+    char message[MESSAGE_MAX];
+    struct rp_log_limit_summary summary;
+    while (next_summary(is_all, &summary)) {
+        (void)snprintf(message, sizeof(message),
+                       "%s (and %" PRIu64 " more like this in %" PRIu64 " s)", summary.text,
+                       summary.left_out, summary.time_ns / 1000000000u + 1);
+        if (rp_log_is_on(summary.level)) {
+            write_message(summary.level, message, false);
+        }
+    }
+}
+
+void rp_log_tell_left_out(bool is_all)
+{
+    int saved_errno = errno;
+    uint64_t count;
+    if (timer_fd >= 0 && read(timer_fd, &count, sizeof(count)) < 0) {
+        assert(errno == EAGAIN); /* its time has not come */
+    }
+    tell_left_out(is_all);
+    errno = saved_errno;
+}
+
+int rp_log_timer_fd(void)
+{
+    if (timer_fd < 0) {
+        timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    }
+    return timer_fd < 0 ? -errno : timer_fd;
+}
+
 void rp_log(enum rp_config_log_level level, const char *format, ...)
 {
     char message[MESSAGE_MAX];
@@ -225,19 +346,22 @@ void rp_log(enum rp_config_log_level level, const char *format, ...)
         return;
     }
     int saved_errno = errno;
-    va_list args;
-    va_start(args, format);
-    int len = vsnprintf(message, sizeof(message), format, args);
-    va_end(args);
-    assert(len >= 0);
-    if (!log_line(level, message, (size_t)len >= sizeof(message))) {
-        (void)atomic_fetch_add(&lost_count, 1);
-    } else if (atomic_load(&lost_count) > 0) {
-        uint64_t lost = atomic_exchange(&lost_count, 0);
-        (void)snprintf(message, sizeof(message), "log: lines lost before this one: %" PRIu64, lost);
-        if (lost > 0 && !log_line(RP_CONFIG_LOG_WARNING, message, false)) {
-            (void)atomic_fetch_add(&lost_count, lost);
+    bool is_limited = level <= RP_CONFIG_LOG_WARNING;
+    struct rp_log_limit_kind *kind = NULL;
+    if (is_limited) {
+        tell_left_out(false);
+        kind = take_kind(level, format);
+    }
+    if (!is_limited || kind != NULL) {
+        va_list args;
+        va_start(args, format);
+        int len = vsnprintf(message, sizeof(message), format, args);
+        va_end(args);
+        assert(len >= 0);
+        if (kind != NULL) {
+            note_text(kind, message);
         }
+        write_message(level, message, (size_t)len >= sizeof(message));
     }
     errno = saved_errno;
 }

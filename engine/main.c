@@ -37,10 +37,10 @@ enum option_id {
     OPTION_FILE = 'c',
     OPTION_LISTEN = 'l',
     OPTION_SPOOL = 's',
+    OPTION_HELP = 'h',
     OPTION_SET = 256, /* from here on there is no short form */
     OPTION_CHECK,
     OPTION_PRINT,
-    OPTION_HELP,
     OPTION_VERSION,
 };
 
@@ -66,7 +66,7 @@ static const char help_text[] =
     "  --set KEY=VALUE   set a key of the configuration, after FILE was read\n"
     "  --check           read the configuration, say whether it is good, and exit\n"
     "  --print-config    print the effective configuration, and exit\n"
-    "  --help            print this, and exit\n"
+    "  -h, --help        print this, and exit\n"
     "  --version         print the version, and exit\n"
     "\n"
     "SIGTERM and SIGINT finish what is in flight, a second one ends at once.\n"
@@ -146,7 +146,7 @@ static int read_arguments(int argc, char **argv, bool *is_done_out)
     *is_done_out = true;
     opterr = 0;
     while (status == EXIT_SUCCESS &&
-           (option = getopt_long(argc, argv, ":c:l:s:", options, NULL)) != -1) {
+           (option = getopt_long(argc, argv, ":c:l:s:h", options, NULL)) != -1) {
         switch (option) {
         case OPTION_FILE: arguments.path = optarg; break;
         case OPTION_LISTEN:
@@ -263,7 +263,8 @@ static void raise_file_limit(const struct rp_config *config)
 
 /*
  * Before any thread starts: all inherit the mask, so that signals only come out here. A
- * signal that is ignored (nohup, a shell's background) would not come out at all.
+ * signal that is ignored (nohup, a shell's background) would not come out at all. What a write
+ * to a closed pipe, or beyond a limit on file sizes (ulimit -f), brings is an error of that write.
  */
 static int open_signals(void)
 {
@@ -275,7 +276,8 @@ static int open_signals(void)
     for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
         (void)sigaddset(&signals, taken[i]);
     }
-    if (sigaction(SIGPIPE, &ignore, NULL) != 0 || sigprocmask(SIG_BLOCK, &signals, NULL) != 0) {
+    if (sigaction(SIGPIPE, &ignore, NULL) != 0 || sigaction(SIGXFSZ, &ignore, NULL) != 0 ||
+        sigprocmask(SIG_BLOCK, &signals, NULL) != 0) {
         return -errno;
     }
     for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
@@ -319,15 +321,20 @@ static void control(int signal_fd, struct rp_server *server)
     struct pollfd events[] = {
         {.fd = signal_fd,                 .events = POLLIN},
         {.fd = rp_server_done_fd(server), .events = POLLIN},
+        {.fd = rp_log_timer_fd(),         .events = POLLIN}, /* poll ignores -errno */
     };
     while (events[1].revents == 0) {
-        int result = poll(events, 2, -1);
+        int result = poll(events, 3, -1);
         if (result < 0) {
             assert(errno == EINTR || errno == ENOMEM); /* else a descriptor is not ours any more */
-            events[0].revents = 0;
             events[1].revents = 0;
-        } else if (events[0].revents != 0) {
+            continue;
+        }
+        if (events[0].revents != 0) {
             take_signal(signal_fd, server, &end_count);
+        }
+        if (events[2].revents != 0) {
+            rp_log_tell_left_out(false);
         }
     }
 }
@@ -355,6 +362,8 @@ static int serve(void)
         return complain(EXIT_FAILURE, "signals: %s", strerror(-signal_fd));
     }
     raise_file_limit(&active_config);
+    (void)
+        rp_log_timer_fd(); /* before there are other threads; without it lines are told of later */
     if (rp_server_start(&active_config, &server, error, sizeof(error)) != 0) {
         (void)close(signal_fd);
         return complain_and_log(error);
@@ -362,6 +371,7 @@ static int serve(void)
     rp_log(RP_CONFIG_LOG_INFO, "ringpostd %s is ready", RP_VERSION);
     control(signal_fd, server);
     result = rp_server_close(server);
+    rp_log_tell_left_out(true);
     (void)close(signal_fd);
     if (result != 0) {
         (void)snprintf(error, sizeof(error), "a worker's ring broke: %s", strerror(-result));

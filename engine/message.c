@@ -13,8 +13,13 @@ int rp_message_store_open(struct rp_message_store *store,
                           uint32_t reply_blocks,
                           struct rp_stats *stats)
 {
-    *store =
-        (struct rp_message_store){.compact = RP_NONE, .reply_blocks = reply_blocks, .stats = stats};
+    uint64_t part = buffer_octets / RP_ENVELOPE_PART / RP_BLOCK_SIZE;
+    uint32_t shared = RP_ENVELOPE_MIN;
+    if (part > shared) {
+        shared = part < RP_NONE / 4 ? (uint32_t)part : RP_NONE / 4;
+    }
+    *store = (struct rp_message_store){.compact = RP_NONE, .stats = stats};
+    rp_owners_init(&store->owners, shared);
     int err = rp_bufpool_open(&store->buffers, buffer_octets);
     if (err == 0) {
         uint64_t slices = (uint64_t)store->buffers.pool.count * RP_SLICES_PER_BUFFER;
@@ -22,7 +27,8 @@ int rp_message_store_open(struct rp_message_store *store,
                            slices < RP_NONE ? (uint32_t)slices : RP_NONE - 1);
     }
     if (err == 0) {
-        err = rp_pool_open(&store->blocks, RP_BLOCK_SIZE, reply_blocks + 2 * message_count);
+        err = rp_pool_open(&store->blocks, RP_BLOCK_SIZE,
+                           reply_blocks + RP_MESSAGE_BLOCKS_OWN * message_count + shared);
     }
     if (err == 0) {
         err = rp_pool_open(&store->messages, sizeof(struct rp_message), message_count);
@@ -57,25 +63,53 @@ uint32_t rp_block_take(struct rp_message_store *store)
     return index;
 }
 
-bool rp_message_has_blocks(const struct rp_message_store *store, size_t count)
+/* Of so many blocks of an envelope those that are not its own. */
+static uint32_t count_shared(uint32_t block_count)
 {
-    return rp_pool_free_count(&store->blocks) >= store->reply_blocks + count;
+    return block_count > RP_MESSAGE_BLOCKS_OWN ? block_count - RP_MESSAGE_BLOCKS_OWN : 0;
 }
 
-static uint32_t take_envelope_block(struct rp_message_store *store)
+bool rp_message_has_room(const struct rp_message_store *store,
+                         const struct rp_message *message,
+                         size_t len)
 {
-    return rp_message_has_blocks(store, 1) ? rp_block_take(store) : RP_NONE;
+    size_t room = RP_BLOCK_DATA_LEN - rp_block_at(store, message->last_block)->end;
+    if (len <= room) {
+        return true;
+    }
+    size_t more = (len - room + RP_BLOCK_DATA_LEN - 1) / RP_BLOCK_DATA_LEN;
+    if (message->block_count + more > RP_MESSAGE_BLOCKS_MAX) {
+        return false;
+    }
+    uint32_t shared =
+        count_shared(message->block_count + (uint32_t)more) - count_shared(message->block_count);
+    return shared == 0 || rp_owners_may_take(&store->owners, message->owner, shared);
+}
+
+/* The next block of an envelope. There is always one where its owner may have it. */
+static uint32_t take_envelope_block(struct rp_message_store *store, struct rp_message *message)
+{
+    uint32_t shared = count_shared(message->block_count + 1) - count_shared(message->block_count);
+    if (shared > 0 && !rp_owners_may_take(&store->owners, message->owner, shared)) {
+        return RP_NONE;
+    }
+    uint32_t index = rp_block_take(store);
+    if (index != RP_NONE) {
+        rp_owners_take(&store->owners, message->owner, shared);
+        message->block_count++;
+    }
+    return index;
 }
 
 uint32_t rp_message_take(struct rp_message_store *store, uint32_t conn, uint32_t conn_generation)
 {
-    uint32_t block_index = take_envelope_block(store);
-    if (block_index == RP_NONE) {
-        return RP_NONE;
-    }
     uint32_t index = rp_pool_take(&store->messages);
     if (index == RP_NONE) {
-        rp_pool_give(&store->blocks, block_index);
+        return RP_NONE;
+    }
+    uint32_t block_index = rp_block_take(store);
+    if (block_index == RP_NONE) {
+        rp_pool_give(&store->messages, index);
         return RP_NONE;
     }
     rp_block_at(store, block_index)->end = sizeof(struct rp_spool_record);
@@ -201,6 +235,7 @@ void rp_message_drop(struct rp_message_store *store, uint32_t index)
     if (message->hash != RP_NONE) {
         rp_pool_give(&store->hashes, message->hash);
     }
+    rp_owners_give(&store->owners, message->owner, count_shared(message->block_count));
     while (message->first_block != RP_NONE) {
         uint32_t block = message->first_block;
         message->first_block = rp_block_at(store, block)->next;
@@ -220,13 +255,12 @@ static bool put_octets(struct rp_message_store *store,
     while (len > 0) {
         size_t room = RP_BLOCK_DATA_LEN - block->end;
         if (room == 0) {
-            uint32_t index = take_envelope_block(store);
+            uint32_t index = take_envelope_block(store, message);
             if (index == RP_NONE) {
                 return false;
             }
             block->next = index;
             message->last_block = index;
-            message->block_count++;
             block = rp_block_at(store, index);
             room = RP_BLOCK_DATA_LEN;
         }

@@ -10,6 +10,7 @@
 #define MESSAGE_H
 
 #include "bufpool.h"
+#include "owner.h"
 #include "proto/rp_reply.h"
 #include "spool/rp_spool_writer.h"
 #include "stats.h"
@@ -49,6 +50,7 @@ struct rp_message {
     uint32_t big;             /* the file of its body, or RP_NONE */
     uint32_t first_block, last_block;
     uint32_t block_count;
+    struct rp_owner owner;   /* whose blocks those beyond RP_MESSAGE_BLOCKS_OWN are */
     struct rp_slices slices; /* of a big body: those that are not given to its file yet */
     uint64_t body_len;       /* octets of the body so far, in slices and file */
     uint64_t time_ns;
@@ -66,7 +68,7 @@ struct rp_message {
 struct rp_message_store {
     struct rp_bufpool buffers;
     struct rp_pool blocks;
-    uint32_t reply_blocks; /* so many are for replies: envelopes take none of them */
+    struct rp_owners owners; /* of the blocks of large envelopes */
     struct rp_pool slices;
     struct rp_pool messages;
     struct rp_pool hashes; /* running ones: few, so that they stay in the cache */
@@ -75,7 +77,8 @@ struct rp_message_store {
     struct rp_stats *stats;
 };
 
-/* With two blocks for each message's envelope besides those for replies. 0 or -ENOMEM. */
+/* Blocks: so many for replies, RP_MESSAGE_BLOCKS_OWN for each message, and those that large
+ * envelopes share. 0 or -ENOMEM. */
 int rp_message_store_open(struct rp_message_store *store,
                           uint64_t buffer_octets,
                           uint32_t message_count,
@@ -101,10 +104,13 @@ static inline struct rp_slice *rp_slice_at(const struct rp_message_store *store,
 /* An empty block, or RP_NONE. */
 uint32_t rp_block_take(struct rp_message_store *store);
 
-/* Envelopes can have so many blocks more. */
-bool rp_message_has_blocks(const struct rp_message_store *store, size_t count);
+/* The envelope can have so many octets of items more, with their headers. */
+bool rp_message_has_room(const struct rp_message_store *store,
+                         const struct rp_message *message,
+                         size_t len);
 
-/* A new message of this connection with room for its record header, or RP_NONE. */
+/* A new message of this connection with room for its record header, or RP_NONE. Its owner is set
+ * before anything is put. */
 uint32_t rp_message_take(struct rp_message_store *store, uint32_t conn, uint32_t conn_generation);
 
 /* Give back all that it holds, and itself. It must have no file (big.h). */

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <pthread.h>
@@ -20,6 +21,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,9 +30,13 @@
 #define FILES_RESERVED        32
 #define FILES_RESERVED_WORKER 64
 
-/* A snapshot of the configuration: workers and sessions may refer to it until the end. */
+/* Of a new spool's directory, as rp_spooldir_open has it. */
+#define SPOOL_MODE            0750
+
+/* A snapshot of the configuration; it stays as long as a worker or a session uses it. */
 struct snapshot {
     struct snapshot *next;
+    _Atomic uint32_t user_count;
     struct rp_config config;
 };
 
@@ -62,15 +68,42 @@ static const struct rp_config *add_snapshot(struct rp_server *server, const stru
         return NULL;
     }
     rp_config_copy(&snapshot->config, from);
+    snapshot->user_count = server->worker_count; /* each has it, or is going to */
+    snapshot->config.user_count = &snapshot->user_count;
     snapshot->next = server->configs;
     server->configs = snapshot;
     return &snapshot->config;
 }
 
+/* Free what nobody uses any more, but for the first: it says what cannot be reloaded. */
+static void free_old_snapshots(struct rp_server *server)
+{
+    struct snapshot **place = &server->configs;
+    while (*place != NULL) {
+        struct snapshot *snapshot = *place;
+        bool is_used = atomic_load_explicit(&snapshot->user_count, memory_order_acquire) > 0;
+        if (is_used || snapshot->next == NULL) {
+            place = &snapshot->next;
+        } else {
+            *place = snapshot->next;
+            free(snapshot);
+        }
+    }
+}
+
 /* ---- start ---- */
 
-/* Drop to user and group: no privilege is needed once the ports are bound. */
-static int drop_privileges(const struct rp_config *config, char *error, size_t error_len)
+/* Whom the process becomes once the ports are bound: no privilege is needed from then on. */
+struct owner {
+    bool is_other; /* else it stays what it is */
+    uid_t uid;     /* (uid_t)-1: only the group changes */
+    gid_t gid;
+};
+
+static int find_owner(const struct rp_config *config,
+                      struct owner *owner_out,
+                      char *error,
+                      size_t error_len)
 {
     const struct passwd *user = config->user[0] != '\0' ? getpwnam(config->user) : NULL;
     const struct group *group = config->group[0] != '\0' ? getgrnam(config->group) : NULL;
@@ -82,20 +115,56 @@ static int drop_privileges(const struct rp_config *config, char *error, size_t e
         (void)snprintf(error, error_len, "group: there is no group \"%s\"", config->group);
         return -EINVAL;
     }
-    if (user == NULL && group == NULL) {
+    *owner_out = (struct owner){.is_other = user != NULL || group != NULL,
+                                .uid = user != NULL ? user->pw_uid : (uid_t)-1,
+                                .gid = group != NULL  ? group->gr_gid
+                                       : user != NULL ? user->pw_gid
+                                                      : (gid_t)-1};
+    return 0;
+}
+
+/* Make the spool's directory, where it is not there, while that is allowed, and give it to its
+ * owner. One that is there belongs to whom it belongs to. Other faults are the spool's to tell. */
+static int hand_over_spool(const char *path, struct owner owner, char *error, size_t error_len)
+{
+    if (geteuid() != 0 || mkdir(path, SPOOL_MODE) != 0) {
         return 0;
     }
-    gid_t gid = group != NULL ? group->gr_gid : user->pw_gid;
-    bool ok =
-        setgroups(1, &gid) == 0 && setgid(gid) == 0 && (user == NULL || setuid(user->pw_uid) == 0);
-    if (!ok) {
-        int err = errno;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int parent = fd < 0 ? -1 : openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int err = parent < 0 || fchown(fd, owner.uid, owner.gid) != 0 || fsync(parent) != 0 ? errno : 0;
+    if (fd >= 0) {
+        (void)close(fd); /* nothing was written through it, nor through the other */
+    }
+    if (parent >= 0) {
+        (void)close(parent);
+    }
+    if (err != 0) {
+        (void)rmdir(path); /* it is empty; where that fails, the next start tells */
+        (void)snprintf(error, error_len, "spool: cannot make %s and give it to its user: %s", path,
+                       strerror(err));
+    }
+    return -err;
+}
+
+static int drop_privileges(const struct rp_config *config, char *error, size_t error_len)
+{
+    struct owner owner;
+    int err = find_owner(config, &owner, error, error_len);
+    if (err != 0 || !owner.is_other) {
+        return err;
+    }
+    err = hand_over_spool(config->spool_path, owner, error, error_len);
+    bool ok = err == 0 && setgroups(1, &owner.gid) == 0 && setgid(owner.gid) == 0 &&
+              (owner.uid == (uid_t)-1 || setuid(owner.uid) == 0);
+    if (err == 0 && !ok) {
+        err = errno;
         (void)snprintf(error, error_len,
                        "cannot become user \"%s\", group \"%s\": %s; start as root", config->user,
                        config->group, strerror(err));
         return -err;
     }
-    return 0;
+    return err;
 }
 
 static int open_listeners(struct rp_server *server,
@@ -345,13 +414,18 @@ void rp_server_reload(struct rp_server *server, const struct rp_config *config)
     while (first->next != NULL) {
         first = first->next;
     }
+    free_old_snapshots(server);
     if (add_snapshot(server, config) == NULL) {
         rp_log(RP_CONFIG_LOG_ERROR, "reload: out of memory; the old configuration stays");
         return;
     }
     keep_fixed(&server->configs->config, &first->config);
     for (uint32_t i = 0; i < server->worker_count; i++) {
-        rp_worker_offer_config(server->workers[i], &server->configs->config);
+        const struct rp_config *missed =
+            rp_worker_offer_config(server->workers[i], &server->configs->config);
+        if (missed != NULL) {
+            rp_config_release(missed);
+        }
     }
     tell_all(server, RP_WORKER_RELOAD);
 }

@@ -104,6 +104,9 @@ static void on_mail(struct run *run)
     const struct rp_reply *why_not = refusal(run->worker);
     if (why_not == NULL) {
         conn->message = rp_message_take(&run->worker->store, run->index, conn->generation);
+        if (conn->message != RP_NONE) {
+            transaction(run)->owner = conn->owner;
+        }
         if (conn->message == RP_NONE || !begin_envelope(run)) {
             rp_conn_drop_transaction(run->worker, run->conn);
             why_not = &rp_lane_no_memory;
@@ -122,9 +125,7 @@ static void on_rcpt(struct run *run)
     const struct rp_smtp_rcpt *rcpt = &conn->smtp.event.rcpt;
     /* Room for this one, its parameters and the id of a big body: or none of it is put. */
     size_t need = 3 * RP_SPOOL_ITEM_HEADER + 8 + rcpt->recipient.mailbox.len + rcpt->params.len;
-    size_t blocks = need / RP_BLOCK_DATA_LEN + 2;
-    if (transaction(run)->block_count + blocks > RP_MESSAGE_BLOCKS_MAX ||
-        !rp_message_has_blocks(&run->worker->store, blocks)) {
+    if (!rp_message_has_room(&run->worker->store, transaction(run), need)) {
         rp_smtp_refuse(&conn->smtp, &reply_no_memory_rcpt);
         return;
     }
@@ -283,7 +284,7 @@ static bool is_big_too_slow(const struct rp_message *message)
 static enum rp_conn_block look_for_block(struct run *run, struct rp_block **out_block)
 {
     struct rp_conn *conn = run->conn;
-    if (conn->pending_count >= RP_PENDING_MAX) {
+    if (rp_conn_must_await(run->worker, conn)) {
         return RP_CONN_BLOCKED_PENDING;
     }
     if (conn->message != RP_NONE && transaction(run)->big != RP_NONE &&

@@ -124,9 +124,20 @@ int rp_worker_tell(struct rp_worker *worker, struct rp_io *from, enum rp_worker_
     return rp_io_post(from, worker->io, rp_op_tag(RP_OP_ORDER, (uint32_t)order), 0);
 }
 
-void rp_worker_offer_config(struct rp_worker *worker, const struct rp_config *config)
+const struct rp_config *rp_worker_offer_config(struct rp_worker *worker,
+                                               const struct rp_config *config)
 {
-    atomic_store_explicit(&worker->offered, config, memory_order_release);
+    return atomic_exchange_explicit(&worker->offered, config, memory_order_acq_rel);
+}
+
+static void take_config(struct rp_worker *worker)
+{
+    const struct rp_config *config =
+        atomic_exchange_explicit(&worker->offered, NULL, memory_order_acq_rel);
+    if (config != NULL) {
+        rp_config_release(worker->config);
+        worker->config = config;
+    }
 }
 
 void rp_worker_set_peers(struct rp_worker *worker, struct rp_worker *const *peers, uint32_t count)
@@ -184,12 +195,7 @@ static void on_order(struct rp_worker *worker, enum rp_worker_order order)
     switch (order) {
     case RP_WORKER_DRAIN: begin_drain(worker); break;
     case RP_WORKER_STOP: worker->is_stopping = true; break;
-    case RP_WORKER_RELOAD: {
-        const struct rp_config *config =
-            atomic_load_explicit(&worker->offered, memory_order_acquire);
-        worker->config = config != NULL ? config : worker->config;
-        break;
-    }
+    case RP_WORKER_RELOAD: take_config(worker); break;
     }
 }
 
@@ -278,11 +284,29 @@ static void mind_memory(struct rp_worker *worker)
     }
 }
 
+/*
+ * Note until when all is heard: what had come by then is read. The kernel hands out what has come a
+ * few requests a round, in order; so that is known when a round brings nothing, or after as many
+ * rounds as all connections may take.
+ */
+static void note_heard(struct rp_worker *worker, bool is_quiet)
+{
+    if (!is_quiet && worker->rounds_to_hear > 0) {
+        worker->rounds_to_hear--;
+        return;
+    }
+    worker->heard_ns = worker->listening_ns;
+    worker->listening_ns = rp_io_now_ns(worker->io);
+    worker->rounds_to_hear = worker->conns.open_count / RP_ROUND_REQUESTS_MIN + 1;
+}
+
+/* The limits of clients end by heard_ns, not by the clock: after a pause (SIGSTOP, a suspended
+ * virtual machine) the clock is beyond them, and what came in time still lies in the sockets. */
 static void mind_timers(struct rp_worker *worker)
 {
     uint64_t now_ns = rp_io_now_ns(worker->io);
     uint32_t index;
-    while ((index = rp_timer_expire(&worker->timers, now_ns)) != RP_NONE) {
+    while ((index = rp_timer_expire(&worker->timers, worker->heard_ns)) != RP_NONE) {
         rp_conn_timed_out(worker, index);
     }
     if (now_ns >= worker->accept_retry_ns) {
@@ -291,7 +315,7 @@ static void mind_timers(struct rp_worker *worker)
     if (now_ns >= rp_segment_maker_retry_ns(&worker->lane.maker)) {
         rp_segment_maker_start(&worker->lane.maker);
     }
-    if (worker->is_draining && now_ns >= worker->drain_end_ns) {
+    if (worker->is_draining && worker->heard_ns >= worker->drain_end_ns) {
         end_drain(worker);
     }
 }
@@ -342,9 +366,12 @@ int rp_worker_run(struct rp_worker *worker)
             return err;
         }
         struct rp_io_completion completion;
+        bool is_quiet = true;
         while (rp_io_next(worker->io, &completion)) {
             dispatch(worker, &completion);
+            is_quiet = false;
         }
+        note_heard(worker, is_quiet);
         mind_timers(worker);
     }
     rp_lane_finish(worker);

@@ -63,8 +63,10 @@ void rp_worker_set_peers(struct rp_worker *worker, struct rp_worker *const *peer
 /* Any thread, with a ring of its own: 0 or as rp_io_post. */
 int rp_worker_tell(struct rp_worker *worker, struct rp_io *from, enum rp_worker_order order);
 
-/* Any thread: the configuration for the next RP_WORKER_RELOAD; it must stay until the end. */
-void rp_worker_offer_config(struct rp_worker *worker, const struct rp_config *config);
+/* Any thread: the configuration for the next RP_WORKER_RELOAD, held for the worker, which releases
+ * it when it has the next one. Returns the one before if the worker never took it, or NULL. */
+const struct rp_config *rp_worker_offer_config(struct rp_worker *worker,
+                                               const struct rp_config *config);
 
 /* Any thread: the counters (each of them atomic). */
 const struct rp_stats *rp_worker_stats(const struct rp_worker *worker);

@@ -23,7 +23,7 @@ struct rp_worker_port {
 struct rp_worker {
     struct rp_io *io;
     const struct rp_config *config;
-    _Atomic(const struct rp_config *) offered; /* for the next RELOAD */
+    _Atomic(const struct rp_config *) offered; /* for the next RELOAD; NULL: none since the last */
     struct rp_spooldir *dir;
     uint32_t lane_number;
 
@@ -36,6 +36,10 @@ struct rp_worker {
     struct rp_worker_port *ports;
     uint32_t port_count;
     uint64_t accept_retry_ns; /* UINT64_MAX: nothing to ask again */
+
+    uint64_t heard_ns;       /* what had come by then is read: time limits end by it */
+    uint64_t listening_ns;   /* the next one */
+    uint32_t rounds_to_hear; /* until it is, at most */
 
     struct rp_worker *const *peers; /* all workers, this one too */
     uint32_t peer_count;

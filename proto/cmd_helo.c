@@ -62,7 +62,8 @@ static void put_size(struct lines *lines, const struct rp_smtp_config *config)
 static void put_limits(struct lines *lines, const struct rp_smtp_config *config)
 {
     begin_line(lines, RP_SPAN_OF("LIMITS RCPTMAX="));
-    rp_reply_put_number(lines->out, config->recipients_max);
+    rp_reply_put_number(lines->out, config->recipients_told != 0 ? config->recipients_told
+                                                                 : config->recipients_max);
     if (config->messages_max != 0) {
         rp_reply_put_octets(lines->out, RP_SPAN_OF(" MAILMAX="));
         rp_reply_put_number(lines->out, config->messages_max);

@@ -73,6 +73,7 @@ struct rp_smtp_config {
     uint32_t line_length_max;         /* limits.line_length: octets with CRLF, 0: none */
     uint32_t local_part_max;          /* limits.local_part, 0: none */
     uint32_t recipients_max;          /* limits.recipients, at least 1 */
+    uint32_t recipients_told;         /* what EHLO says of it (RFC 9422); 0: recipients_max */
     uint32_t messages_max;            /* limits.messages a connection, 0: none */
     uint32_t errors_max;              /* limits.errors, 0: none */
     uint32_t calls_max[RP_SMTP_VERB_COUNT]; /* limits.command_calls, 0: none */

@@ -314,7 +314,10 @@ static ALWAYS_INLINE const struct rp_reply *run_line(struct rp_smtp *smtp,
     static const struct rp_reply not_ascii = {500, "5.5.2", "Error: non-ASCII octet in command"};
 
     if (line.octets == RP_SMTP_LINE_CONTROL) {
-        return &control;
+        rp_smtp_line_drop_blanks(&line); /* RFC 5321, 4.1.1: a TAB before the CRLF is no fault */
+        if (line.octets == RP_SMTP_LINE_CONTROL) {
+            return &control;
+        }
     }
     if (!split_line(line.text, command)) {
         return &no_verb;

@@ -168,6 +168,15 @@ enum rp_smtp_line_octets rp_smtp_line_classify(struct rp_span line)
     return (bits.high & EIGHT(0x80)) != 0 ? RP_SMTP_LINE_8BIT : RP_SMTP_LINE_ASCII;
 }
 
+void rp_smtp_line_drop_blanks(struct rp_smtp_line *line)
+{
+    struct rp_span *text = &line->text;
+    while (text->len > 0 && (text->ptr[text->len - 1] == ' ' || text->ptr[text->len - 1] == '\t')) {
+        text->len--;
+    }
+    line->octets = rp_smtp_line_classify(*text);
+}
+
 static struct rp_smtp_line classified(const uint8_t *ptr, size_t len)
 {
     const struct rp_span text = {ptr, len};

@@ -84,4 +84,7 @@ static inline enum rp_smtp_line_step rp_smtp_line_next(struct rp_smtp *smtp,
 
 enum rp_smtp_line_octets rp_smtp_line_classify(struct rp_span line);
 
+/* Cut the spaces and TABs off the end of a line, and classify what is left. */
+void rp_smtp_line_drop_blanks(struct rp_smtp_line *line);
+
 #endif

@@ -22,5 +22,5 @@ enum rp_failure_exit rp_cmd_cat(const struct rp_options *options)
     rp_output_put(&output, body, len);
     int error = rp_output_flush(&output);
     rp_pick_close(&pick);
-    return error == 0 ? RP_EXIT_FINE : rp_failure_stdout(error);
+    return rp_failure_finish(RP_EXIT_FINE, error);
 }

@@ -7,8 +7,12 @@
 #include "stop.h"
 #include "walk.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct rp_export_format *const formats[] = {
@@ -32,6 +36,60 @@ static const struct rp_export_format *find_format(const char *name)
         }
     }
     return NULL;
+}
+
+/* Whether the directory `fd`, which is closed, is that one or lies below it. */
+static bool is_below(int fd, const struct stat *top)
+{
+    struct stat last = {0};
+    struct stat status;
+    bool is_inside = false;
+    while (fd >= 0 && fstat(fd, &status) == 0 && !is_inside) {
+        if (status.st_dev == last.st_dev && status.st_ino == last.st_ino) {
+            break; /* the root is its own parent */
+        }
+        is_inside = status.st_dev == top->st_dev && status.st_ino == top->st_ino;
+        last = status;
+        int up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        (void)close(fd); /* only looked at */
+        fd = up;
+    }
+    if (fd >= 0) {
+        (void)close(fd); /* as above */
+    }
+    return is_inside;
+}
+
+/* The directory that holds `path`; -1: there is none. */
+static int open_holder(const char *path)
+{
+    static char holder[PATH_MAX]; /* one thread; too large for the stack */
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/') {
+        len--;
+    }
+    while (len > 0 && path[len - 1] != '/') {
+        len--;
+    }
+    if (len >= sizeof(holder)) {
+        return -1;
+    }
+    memcpy(holder, path, len);
+    holder[len] = '\0';
+    return open(len > 0 ? holder : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Whether what is written to `path` would lie in the spool: as it is called, and as it is. */
+static bool is_in_spool(const char *dir, const char *path)
+{
+    static char real[PATH_MAX];
+    struct stat top;
+    if (strcmp(path, "-") == 0 || stat(dir, &top) != 0) {
+        return false;
+    }
+    return is_below(open_holder(path), &top) ||
+           is_below(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), &top) ||
+           (realpath(path, real) != NULL && is_below(open_holder(real), &top));
 }
 
 /* Why the loop ended. */
@@ -92,7 +150,7 @@ static enum rp_failure_exit put_summary(const char *path,
                    (unsigned long long)counts->written, counts->written == 1 ? "" : "s",
                    (unsigned long long)counts->skipped, (unsigned long long)walk->damaged);
     int error = rp_output_flush(&output);
-    return error == 0 || is_stdout_taken ? RP_EXIT_FINE : rp_failure_stdout(error);
+    return is_stdout_taken ? RP_EXIT_FINE : rp_failure_finish(RP_EXIT_FINE, error);
 }
 
 static enum rp_failure_exit export_to(const struct rp_export_format *format,
@@ -118,6 +176,9 @@ static enum rp_failure_exit export_to(const struct rp_export_format *format,
     if (end == END_BY_SIGNAL) {
         outcome = rp_failure("%s: interrupted, the export is not complete", path);
     }
+    if (export.target.is_unread) {
+        return walk->damaged > 0 ? RP_EXIT_FAILED : RP_EXIT_FINE;
+    }
     if (outcome != RP_EXIT_FINE || end != END_OF_MESSAGES) {
         return RP_EXIT_FAILED;
     }
@@ -141,6 +202,12 @@ enum rp_failure_exit rp_cmd_export(const struct rp_options *options)
     const char *from = options->from != NULL ? options->from : "start";
     rp_stop_install();
     enum rp_failure_exit outcome = rp_walk_open(&walk, options->operands[0], from, options->limit);
+    if (outcome == RP_EXIT_FINE && is_in_spool(options->operands[0], options->to)) {
+        outcome =
+            rp_failure("%s: it lies in the spool, which nobody but ringpostd may change; give "
+                       "another place",
+                       options->to);
+    }
     if (outcome == RP_EXIT_FINE) {
         outcome = export_to(format, options->to, &walk);
     }

@@ -43,10 +43,10 @@ static enum rp_failure_exit follow(struct rp_walk *walk, struct rp_output *outpu
         }
         (void)rp_output_flush(output); /* the error is kept */
         int error = rp_output_check(output);
-        if (error != 0) {
+        if (error != 0 && error != -EPIPE) {
             return rp_failure_stdout(error);
         }
-        if (step == RP_WALK_LIMIT || walk->left == 0) {
+        if (error == -EPIPE || step == RP_WALK_LIMIT || walk->left == 0) {
             break;
         }
         if (step == RP_WALK_END && !wait_for_more(walk, &outcome)) {

@@ -9,6 +9,7 @@
 #include "listing.h"
 #include "walk.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 static enum rp_failure_exit list(struct rp_walk *walk, struct rp_output *output, bool is_json)
@@ -27,7 +28,7 @@ static enum rp_failure_exit list(struct rp_walk *walk, struct rp_output *output,
         }
     }
     int error = rp_output_flush(output);
-    if (error != 0) {
+    if (error != 0 && error != -EPIPE) {
         return rp_failure_stdout(error);
     }
     return step == RP_WALK_FAILED ? RP_EXIT_FAILED : rp_walk_conclude(walk);

@@ -60,6 +60,5 @@ enum rp_failure_exit rp_cmd_show(const struct rp_options *options)
     if (outcome != RP_EXIT_FINE) {
         return outcome;
     }
-    int error = rp_output_flush(&output);
-    return error == 0 ? RP_EXIT_FINE : rp_failure_stdout(error);
+    return rp_failure_finish(RP_EXIT_FINE, rp_output_flush(&output));
 }

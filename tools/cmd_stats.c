@@ -120,6 +120,5 @@ enum rp_failure_exit rp_cmd_stats(const struct rp_options *options)
     } else if (put_json(&output, &figures) != 0) {
         return rp_failure("out of memory");
     }
-    int error = rp_output_flush(&output);
-    return error == 0 ? RP_EXIT_FINE : rp_failure_stdout(error);
+    return rp_failure_finish(RP_EXIT_FINE, rp_output_flush(&output));
 }

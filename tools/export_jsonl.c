@@ -9,8 +9,6 @@
 #include "json.h"
 #include "listing.h"
 
-#include <string.h>
-
 static enum rp_failure_exit begin(struct rp_export *export)
 {
     return rp_target_open(&export->target, export->path);
@@ -58,7 +56,7 @@ static enum rp_export_outcome put(struct rp_export *export,
 {
     int error = put_line(export, entry, view);
     if (error != 0) {
-        (void)rp_failure("%s: %s", export->target.path, strerror(-error));
+        (void)rp_target_failure(&export->target, error);
         return RP_EXPORT_FAILED;
     }
     return RP_EXPORT_WRITTEN;

@@ -4,8 +4,9 @@
  *
  * A message's name is SECONDS.ID.IDENTITY (time, id, identity of the spool), so it is the
  * same in every export, and no other spool has it. A mail reader moves it to cur/ and
- * puts ":2," and flags behind it: the names of new/ and cur/ are read once at the start,
- * so that a repeated export adds only what is new.
+ * puts ":2," and flags behind it, others put "," and what they know of it before that: the
+ * names of new/ and cur/ are read once at the start, up to the first "," or ":", so that a
+ * repeated export adds only what is new.
  */
 #include "export.h"
 
@@ -37,7 +38,7 @@ static bool parse_name(const struct rp_export *export, const char *name, struct 
     }
     const char *identity = dot + 1 + RP_SPOOL_ID_LEN + 1;
     if (identity[-1] != '.' || strncmp(identity, export->identity, 32) != 0 ||
-        (identity[32] != '\0' && identity[32] != ':')) {
+        strchr(",:", identity[32]) == NULL /* it finds the end, too */) {
         return false;
     }
     *id_out = (struct rp_spool_id){0};

@@ -7,8 +7,6 @@
 #include "mboxrd.h"
 #include "text.h"
 
-#include <string.h>
-
 static enum rp_failure_exit begin(struct rp_export *export)
 {
     return rp_target_open(&export->target, export->path);
@@ -37,7 +35,7 @@ static enum rp_export_outcome put(struct rp_export *export,
         rp_output_put(output, piece, piece_len);
     }
     if (output->error != 0) {
-        (void)rp_failure("%s: %s", export->target.path, strerror(-output->error));
+        (void)rp_target_failure(&export->target, output->error);
         return RP_EXPORT_FAILED;
     }
     return RP_EXPORT_WRITTEN;

@@ -94,5 +94,10 @@ enum rp_failure_exit rp_failure_open(const char *dir, int error)
 
 enum rp_failure_exit rp_failure_stdout(int error)
 {
-    return rp_failure("standard output: %s", strerror(-error));
+    return error == -EPIPE ? RP_EXIT_FAILED : rp_failure("standard output: %s", strerror(-error));
+}
+
+enum rp_failure_exit rp_failure_finish(enum rp_failure_exit outcome, int error)
+{
+    return error == 0 || error == -EPIPE ? outcome : rp_failure_stdout(error);
 }

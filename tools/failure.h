@@ -25,7 +25,12 @@ enum rp_failure_exit rp_failure_usage(const char *format, ...)
 /* What rp_spool_reader_open said (a negative errno) about the directory. */
 enum rp_failure_exit rp_failure_open(const char *dir, int error);
 
-/* What an rp_output to stdout said: a negative errno. */
+/* What an rp_output to stdout said: a negative errno. Of -EPIPE nothing is said: the reader has
+ * what it wanted (`| head -1`). */
 enum rp_failure_exit rp_failure_stdout(int error);
+
+/* What a command comes to that came to `outcome` but for its stdout, which said `error` (or 0). A
+ * reader that has gone is no failure. */
+enum rp_failure_exit rp_failure_finish(enum rp_failure_exit outcome, int error);
 
 #endif

@@ -100,6 +100,9 @@ static void put_value(struct rp_output *output,
 void rp_items_put(struct rp_output *output, const struct rp_spool_item *item)
 {
     const struct rp_items_row *row = rp_items_find(item);
+    if (item->tag == RP_SPOOL_TAG_FILLER) {
+        return;
+    }
     if (row != NULL) {
         rp_output_text(output, "%-*s", NAME_COLUMNS, row->name);
         put_value(output, row->kind, item);
@@ -191,7 +194,9 @@ void rp_items_set_json(struct rp_json *json, const struct rp_spool_message_view 
         struct rp_spool_item next;
         bool is_next = rp_spool_view_item(view, &position, &next);
         const struct rp_items_row *row = rp_items_find(&item);
-        if (row == NULL) {
+        if (item.tag == RP_SPOOL_TAG_FILLER) {
+            /* it says nothing */
+        } else if (row == NULL) {
             set_unknown(json, &item);
         } else if (row->tag == RP_SPOOL_TAG_RECIPIENT) {
             bool has_params = is_next && next.tag == RP_SPOOL_TAG_RECIPIENT_PARAMS;

@@ -31,7 +31,7 @@ struct rp_items_row {
 /* NULL: the tag is unknown, or the item is malformed. */
 const struct rp_items_row *rp_items_find(const struct rp_spool_item *item);
 
-/* "NAME  VALUE" and a line end. */
+/* "NAME  VALUE" and a line end; of filler nothing, as below. */
 void rp_items_put(struct rp_output *output, const struct rp_spool_item *item);
 
 /*

@@ -90,7 +90,7 @@ static int parse_option(char *const *arguments,
                         size_t *taken_out,
                         char *error)
 {
-    const char *text = arguments[0];
+    const char *text = strcmp(arguments[0], "-h") == 0 ? "--help" : arguments[0];
     enum rp_options_name name = strncmp(text, "--", 2) == 0 ? find(text + 2) : RP_OPTIONS_COUNT;
     if (name == RP_OPTIONS_COUNT || (allowed & (1u << name)) == 0) {
         (void)snprintf(error, ERROR_LEN, "%.100s: no such option here", text);

@@ -90,8 +90,7 @@ static struct rp_output output; /* stdout; one thread */
 
 static enum rp_failure_exit flush(void)
 {
-    int error = rp_output_flush(&output);
-    return error == 0 ? RP_EXIT_FINE : rp_failure_stdout(error);
+    return rp_failure_finish(RP_EXIT_FINE, rp_output_flush(&output));
 }
 
 static void put_option(const struct command *command, enum rp_options_name name)
@@ -128,10 +127,11 @@ static enum rp_failure_exit put_help(void)
         rp_output_text(&output, "  %s %s\n      %s\n", commands[index].name, commands[index].usage,
                        commands[index].summary);
     }
-    rp_output_text(&output, "\nringpost-spool COMMAND --help   says more about a command\n"
-                            "ringpost-spool --version        prints the version\n\n"
-                            "Exit status: 0 fine, 1 failed or something is damaged, 2 wrong "
-                            "usage.\n");
+    rp_output_text(&output,
+                   "\nringpost-spool COMMAND --help   says more about a command; -h is the same\n"
+                   "ringpost-spool --version        prints the version\n\n"
+                   "Exit status: 0 fine, 1 failed or something is damaged, 2 wrong "
+                   "usage.\n");
     return flush();
 }
 

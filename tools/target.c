@@ -22,7 +22,10 @@ static enum rp_failure_exit open_directly(struct rp_target *target, const char *
     return RP_EXIT_FINE;
 }
 
-static enum rp_failure_exit open_temp(struct rp_target *target, const char *path)
+/* `old`: the file that it is going to replace, or NULL. */
+static enum rp_failure_exit open_temp(struct rp_target *target,
+                                      const char *path,
+                                      const struct stat *old)
 {
     int len = snprintf(target->temp_path, sizeof(target->temp_path), "%s.tmp", path);
     if (len < 0 || (size_t)len >= sizeof(target->temp_path)) {
@@ -30,12 +33,17 @@ static enum rp_failure_exit open_temp(struct rp_target *target, const char *path
         return rp_failure("%s: the path is too long", path);
     }
     /* O_EXCL: two exports to one path would spoil each other's file. */
-    int fd = open(target->temp_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0) {
+    mode_t mode = old != NULL ? old->st_mode & 0600 : 0666;
+    int fd = open(target->temp_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd >= 0 && (old == NULL || fchmod(fd, old->st_mode & 0777) == 0)) {
         rp_output_init(&target->output, fd);
         return RP_EXIT_FINE;
     }
     int error = errno;
+    if (fd >= 0) {
+        (void)close(fd);                 /* empty */
+        (void)unlink(target->temp_path); /* as above */
+    }
     enum rp_failure_exit outcome = RP_EXIT_FAILED;
     if (error == EEXIST) {
         outcome = rp_failure("%s: it is there already: another export is running, or one was "
@@ -52,6 +60,7 @@ enum rp_failure_exit rp_target_open(struct rp_target *target, const char *path)
 {
     target->path = path;
     target->temp_path[0] = '\0';
+    target->is_unread = false;
     rp_output_init(&target->output, -1);
     if (strcmp(path, "-") == 0) {
         target->path = "standard output";
@@ -60,8 +69,18 @@ enum rp_failure_exit rp_target_open(struct rp_target *target, const char *path)
     }
     struct stat status;
     bool is_there = stat(path, &status) == 0;
-    return is_there && !S_ISREG(status.st_mode) ? open_directly(target, path)
-                                                : open_temp(target, path);
+    return is_there && !S_ISREG(status.st_mode)
+               ? open_directly(target, path)
+               : open_temp(target, path, is_there ? &status : NULL);
+}
+
+enum rp_failure_exit rp_target_failure(struct rp_target *target, int error)
+{
+    if (target->output.fd == STDOUT_FILENO && error == -EPIPE) {
+        target->is_unread = true;
+        return RP_EXIT_FAILED;
+    }
+    return rp_failure("%s: %s", target->path, strerror(-error));
 }
 
 static void close_output(struct rp_target *target)
@@ -120,7 +139,7 @@ enum rp_failure_exit rp_target_commit(struct rp_target *target)
 {
     int error = settle(target);
     if (error != 0) {
-        enum rp_failure_exit outcome = rp_failure("%s: %s", target->path, strerror(-error));
+        enum rp_failure_exit outcome = rp_target_failure(target, error);
         rp_target_abort(target);
         return outcome;
     }

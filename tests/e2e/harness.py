@@ -87,8 +87,10 @@ class Spool:
 class Client:
     """A raw SMTP client: octets out, replies in. `eof` after the server closed."""
 
-    def __init__(self, port, greeting=True, timeout=REPLY_S):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    def __init__(self, port, greeting=True, timeout=REPLY_S, host="127.0.0.1", source=None):
+        """`source`: the client's own address; all of 127.0.0.0/8 are there."""
+        self.socket = socket.create_connection((host, port), timeout=timeout,
+                                               source_address=source and (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.greeting = self.reply() if greeting else None

@@ -7,6 +7,7 @@ in ordinary time; the daemon's memory is read from /proc.
 """
 import contextlib
 import random
+import re
 import select
 import socket
 import time
@@ -227,6 +228,86 @@ class NoReading(Abuse):
         lines = got.split(b"\r\n")[:-1]
         self.assertEqual(lines[1:-1], [b"250 2.0.0 OK"] * count)
         self.assertEqual(lines[-1], b"221 2.0.0 Bye")
+
+
+class Envelopes(Abuse):
+    """Clients that hold the largest envelopes they may, for as long as they say NOOP."""
+    LONGEST = b"RCPT TO:<" + b"%06d" + b"x" * 482 + b"@b.example>\r\n"  # 512 octets
+
+    def hog(self, daemon, address):
+        client = harness.Client(daemon.port, source=address)
+        client.ehlo()
+        client.expect("MAIL FROM:<a@example.org>", "250")
+        return client
+
+    def fill(self, clients, count):
+        """So many recipients each, all at once; how many of them were taken."""
+        taken = []
+        for number in range(0, count, 50):
+            for client in clients:
+                client.send(b"".join(self.LONGEST % at for at in range(number, number + 50)))
+            taken += [client.reply() for client in clients for _ in range(50)]
+        for reply in taken:
+            self.assertRegex(reply, r"^(250 2\.1\.5|452 4\.5\.3) ")
+        return sum(reply.startswith("250") for reply in taken)
+
+    def envelope(self, daemon, count, **options):
+        """A message with so many ordinary recipients."""
+        with harness.Client(daemon.port, **options) as client:
+            client.ehlo()
+            recipients = [f"recipient-{at}@example.com" for at in range(count)]
+            ident = client.deliver(b"body\r\n", recipients=recipients)
+        self.assertEqual(len(daemon.spool.show(ident)["recipients"]), count)
+
+    def test_many_hogs(self):
+        """Nobody else is kept from a small message, wherever he comes from."""
+        daemon = self.start({"workers": "1", "limits.memory": "32mb", "limits.connections": "200"})
+        before = daemon.rss()
+        clients = [self.hog(daemon, f"127.0.{at}.1") for at in range(60)]
+        self.assertGreater(self.fill(clients, 1000), 0)
+        for client in clients:
+            client.expect("NOOP", "250")
+        self.bounded(daemon, before, 32 * MIB)
+        for source in ("127.0.0.1", "127.0.5.1", "127.9.9.9"):
+            self.envelope(daemon, 1, source=source)
+            self.envelope(daemon, 50, source=source)
+        for client in clients:
+            client.expect("DATA", "354")
+            client.send(b"x\r\n.\r\n")
+            harness.queued_id(client.reply())
+            client.close()
+        self.envelope(daemon, 1000)
+
+    def test_one_client_and_one_network(self):
+        """One client, or one network, leaves others room for a large envelope."""
+        for sources in (["127.0.1.1"] * 40, [f"127.0.1.{at + 1}" for at in range(40)]):
+            with self.subTest(sources=sources[:2]):
+                daemon = self.start({"workers": "1", "limits.memory": "32mb"},
+                                    spool=f"{self.work}/{sources[1]}")
+                clients = [self.hog(daemon, source) for source in sources]
+                self.assertLess(self.fill(clients, 1000), 40000)
+                self.envelope(daemon, 1000, source="127.0.2.1")
+                self.envelope(daemon, 50, source=sources[-1])
+                for client in clients:
+                    client.close()
+
+    def test_told_recipients_can_be_reached(self):
+        """RCPTMAX is what the longest addresses leave room for, whatever limits.recipients says."""
+        for settings in ({}, {"limits.recipients": "100000"}, {"limits.recipients": "7"},
+                         {"limits.recipients": "100000", "limits.local_part": "64"}):
+            with self.subTest(settings=settings):
+                daemon = self.start(settings, spool=f"{self.work}/{len(str(settings))}")
+                with daemon.client() as client:
+                    told = int(re.search(r"RCPTMAX=(\d+)", client.ehlo()).group(1))
+                    self.assertLessEqual(told, int(settings.get("limits.recipients", 1000)))
+                    client.expect("MAIL FROM:<" + "s" * 64 + "@" + "b" * 60 + ".example>", "250")
+                    local = int(settings.get("limits.local_part", 488))
+                    for at in range(told):
+                        client.expect(f"RCPT TO:<{at:06}{'x' * (local - 6)}@b.example>", "250")
+                    client.expect("DATA", "354")
+                    client.send(b"x\r\n.\r\n")
+                    ident = harness.queued_id(client.reply())
+                self.assertEqual(len(daemon.spool.show(ident)["recipients"]), told)
 
 
 class Crowds(Abuse):

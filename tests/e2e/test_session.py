@@ -6,6 +6,7 @@ Method: scripts of (command, start of the reply) on a raw socket against the
 built daemon; what lands in the spool is read back with ringpost-spool.
 """
 import re
+import signal
 import socket
 import time
 
@@ -347,6 +348,34 @@ class Timeouts(harness.Case):
                     time.sleep(0.05)
                     self.assertLess(time.monotonic() - since, 10)
 
+    def test_pause(self):
+        """After a pause longer than the limits what has come is read first, whatever the limit."""
+        for key in ("command", "session"):
+            with self.subTest(limit=key):
+                self.pause(self.start({f"timeouts.{key}": "3s", "timeouts.data": "3s"},
+                                      spool=f"{self.work}/{key}"))
+
+    def pause(self, daemon):
+        clients = [daemon.client() for _ in range(400)]  # More than there are lent buffers.
+        for client in clients:
+            self.addCleanup(client.close)
+            client.ehlo()
+        in_body = clients[::4]
+        for client in in_body:
+            client.begin()
+        daemon.signal(signal.SIGSTOP)
+        began = time.monotonic()
+        silent = clients.pop()
+        for client in clients:
+            envelope = b"MAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n"
+            client.send((b"" if client in in_body else envelope) + b"late\r\n.\r\n")
+        time.sleep(max(0, began + 4 - time.monotonic()))
+        daemon.signal(signal.SIGCONT)
+        for client in clients:
+            replies = [client.reply() for _ in range(1 if client in in_body else 4)]
+            self.assertIn("queued as", replies[-1])
+        self.assertRegex(silent.reply(), r"^421 4\.4\.2 ")
+
 
 class Limits(harness.Case):
     def test_connections(self):
@@ -539,6 +568,22 @@ class Listeners(harness.Case):
         rows = daemon.spool.ls()
         self.assertEqual(sorted(daemon.spool.cat(row["id"]) for row in rows),
                          [b"tcp\r\n", b"unix\r\n"])
+
+    def test_every_address(self):
+        """An IPv4 client of a listener for both families is stored as what it is."""
+        daemon = self.start(arguments=["-l", "*:0"])
+        port = int(re.search(r"listening on \*:(\d+)", daemon.log()).group(1))
+        for host in ("127.0.0.1", "::1"):
+            with self.subTest(host=host):
+                try:
+                    client = harness.Client(port, host=host)
+                except OSError:
+                    self.assertEqual(host, "::1")
+                    continue  # a machine without IPv6
+                with client:
+                    client.ehlo()
+                    ident = client.deliver(b"body\r\n")
+                self.assertEqual(daemon.spool.show(ident)["client"], host)
 
 
 if __name__ == "__main__":

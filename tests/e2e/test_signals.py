@@ -198,6 +198,36 @@ class Reload(harness.Case):
             self.wait_size(daemon, "1029")
             client.expect("NOOP", "250")
 
+    def test_reloads_take_no_memory(self):
+        """The snapshot of a configuration goes with its last session; that of an open one stays."""
+        daemon = self.serve('workers = 1; limits = { message_size = 1000; };\n')
+        rounds = 60 if harness.IS_SANITIZED else 1500
+        with daemon.client() as first, open(daemon.log_path, "rb") as log:
+            first.ehlo()
+            first.deliver(b"x\r\n")
+            for number in range(rounds):
+                daemon.signal(signal.SIGHUP)
+                self.wait_line(log, b"reload: done")
+                if number == 40:
+                    before = daemon.rss()
+                if number % 10 == 0:
+                    with daemon.client() as client:
+                        self.assertEqual(self.size_of(client), "1000")
+            grown = daemon.rss() - before
+            first.deliver(b"x\r\n")
+        if not harness.IS_SANITIZED:  # It keeps what is freed for a while.
+            self.assertLess(grown, 8 << 20)  # Receive buffers that were not touched before.
+
+    def wait_line(self, log, text):
+        deadline = time.monotonic() + 20
+        line = b""
+        while text not in line or not line.endswith(b"\n"):
+            more = log.readline()
+            line = (b"" if line.endswith(b"\n") else line) + more
+            if not more:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.001)
+
     def test_log_level(self):
         """At debug something is said of a session, at error nothing."""
         daemon = self.serve('log = { level = "debug"; };\n')

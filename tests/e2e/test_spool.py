@@ -6,10 +6,14 @@ Method: bodies from a seeded generator (the seed is in every failure) go in over
 SMTP and are compared with what ringpost-spool gives back.
 """
 import base64
+import contextlib
+import grp
 import mailbox
 import os
+import pwd
 import random
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -184,6 +188,14 @@ class Tool(harness.Case):
         self.assertIn("SIZE=5 BODY=8BITMIME", str(shown))
         self.assertEqual(daemon.spool.stats()["messages"], 3)
 
+    def test_show_of_a_large_message(self):
+        """Filler before a body that direct I/O wrote is no part of the envelope."""
+        daemon = self.start({"spool.io": "direct"})
+        ident = daemon.deliver(b"large\r\n" * 50000)
+        shown = daemon.spool.run("show", ident).stdout
+        self.assertLess(len(shown), 1000)
+        self.assertEqual([name for name in daemon.spool.show(ident) if name.startswith("tag-")], [])
+
     def test_follow(self):
         daemon = self.start()
         daemon.deliver(b"before\r\n")
@@ -229,6 +241,75 @@ class Tool(harness.Case):
             self.assertIn(done.returncode, (1, 2))
             self.assertEqual(done.stdout, b"")
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
+
+class FileSizes(harness.Case):
+    """A limit on file sizes (ulimit -f, LimitFSIZE=) is a disk that is full, not the end."""
+
+    def limit(self, daemon, size):
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (size, size))
+
+    def test_big_body(self):
+        """What its own file cannot hold is 452 for that message only."""
+        daemon = self.start({"spool.segment_size": "2mb"})
+        self.limit(daemon, 4 * MIB)
+        with daemon.client() as client:
+            client.ehlo()
+            for size in (64 << 10, 1 * MIB, 3 * MIB):
+                client.deliver(b"small enough\r\n" * (size // 14))
+            for _ in range(3):
+                client.begin()
+                client.send(harness.stuff(b"too large\r\n" * MIB))
+                self.assertRegex(client.reply(), r"^452 4\.3\.1 ")
+                client.deliver(b"next\r\n")
+        self.assertEqual(len(daemon.spool.ids()), 6)
+        daemon.spool.verify()
+
+    def test_log_of_many_failures(self):
+        """Lines of one kind are limited in rate; how many were left out is told."""
+        daemon = self.start({"spool.segment_size": "2mb", "log.format": "text"})
+        self.limit(daemon, 2 * MIB)
+        rounds = 60
+        with daemon.client() as client:
+            client.ehlo()
+            for _ in range(rounds):
+                client.begin()
+                client.send(harness.stuff(b"too large\r\n" * (4 * MIB // 11)))
+                self.assertRegex(client.reply(), r"^452 4\.3\.1 ")
+        daemon.signal(signal.SIGTERM)
+        self.assertEqual(daemon.wait(), 0)
+        lines = re.findall(r"error .*File too large(?: \(and (\d+) more like this in \d+ s\))?$",
+                           daemon.log(), re.M)
+        told = sum(1 if count == "" else int(count) for count in lines)
+        self.assertEqual(told, rounds)
+        self.assertLess(len(lines), rounds)
+        daemon.start()
+
+    def test_segments(self):
+        """No segment can be written: 452, until the next start without that limit."""
+        daemon = self.start({"spool.segment_size": "2mb", "workers": "1"})
+        sent = [daemon.deliver(b"x\r\n")]
+        self.limit(daemon, MIB)
+        for _ in range(400):
+            with daemon.client() as client:
+                client.ehlo()
+                reply = client.command("MAIL FROM:<a@example.org>")
+                if not reply.startswith("250"):
+                    break
+                client.expect("RCPT TO:<b@example.com>", "250")
+                client.expect("DATA", "354")
+                client.send(harness.stuff(b"0123456789abcde\r\n" * 1500))
+                with contextlib.suppress(EOFError):  # No reply: nobody can know.
+                    reply = client.reply()
+                    self.assertRegex(reply, r"^(250 2\.0\.0|452 4\.3\.1) ")
+                    sent += [harness.queued_id(reply)] if reply.startswith("250") else []
+        self.assertRegex(reply, r"^452 4\.3\.1 ")
+        self.assertGreater(len(sent), 10)
+        daemon.stop()
+        daemon.start()
+        sent.append(daemon.deliver(b"y\r\n"))
+        self.assertLessEqual(set(sent), set(daemon.spool.ids()))
+        daemon.spool.verify()
 
 
 class Restarts(harness.Case):
@@ -326,6 +407,48 @@ class Refusals(harness.Case):
             daemon.spawn()
             self.assertEqual(daemon.wait(20), 1, daemon.log())
             self.assertRegex(daemon.log(), str(daemon.port))
+
+
+class Rights(harness.Case):
+    """Started as root, the daemon becomes somebody else."""
+
+    def setUp(self):
+        super().setUp()
+        if os.geteuid() != 0:
+            self.skipTest("needs root to become somebody else")
+        os.chmod(self.work, 0o711)
+        self.nobody = pwd.getpwnam("nobody")
+
+    def check(self, path, uid, gid):
+        status = os.stat(path)
+        self.assertEqual((status.st_uid, status.st_gid), (uid, gid))
+        self.assertEqual(status.st_mode & 0o7777, 0o750)
+
+    def test_new_spool(self):
+        """The directory is made and handed over before the rights are dropped."""
+        for settings, uid, gid in (
+                ({"user": "nobody"}, self.nobody.pw_uid, self.nobody.pw_gid),
+                ({"user": "nobody", "group": "mail"}, self.nobody.pw_uid,
+                 grp.getgrnam("mail").gr_gid),
+                ({"group": "mail"}, 0, grp.getgrnam("mail").gr_gid)):
+            with self.subTest(settings=settings):
+                daemon = self.start(settings, spool=f"{self.work}/{'-'.join(settings.values())}")
+                self.check(daemon.spool.path, uid, gid)
+                first = daemon.deliver(b"x\r\n")
+                daemon.stop()
+                daemon.start()
+                second = daemon.deliver(b"y\r\n")
+                self.assertEqual(sorted(daemon.spool.ids()), sorted([first, second]))
+
+    def test_directory_of_root(self):
+        """What is there already is not given away."""
+        path = f"{self.work}/spool"
+        os.mkdir(path, 0o750)
+        daemon = self.make({"user": "nobody"})
+        daemon.spawn()
+        self.assertEqual(daemon.wait(), 1)
+        self.assertIn("Permission denied", daemon.log())
+        self.check(path, 0, 0)
 
 
 class Settings(harness.Case):

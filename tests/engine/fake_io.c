@@ -26,6 +26,7 @@ struct fake_socket {
 };
 
 static struct fake_io state;
+static uint32_t round_left = UINT32_MAX; /* completions until the next rp_io_wait */
 static struct fake_request requests[FAKE_REQUESTS_MAX];
 static size_t request_high; /* slots beyond were never used */
 static uint64_t next_serial;
@@ -487,10 +488,12 @@ int rp_io_wait(struct rp_io *io, uint64_t until_ns)
     (void)io;
     state.until_ns = until_ns;
     state.wait_count++;
+    int err = completion_first == completion_end ? -ESHUTDOWN : 0;
     if (state.on_wait != NULL) {
-        return state.on_wait(state.context);
+        err = state.on_wait(state.context);
     }
-    return completion_first == completion_end ? -ESHUTDOWN : 0;
+    round_left = state.round_max == 0 ? UINT32_MAX : state.round_max; /* as the test has it now */
+    return err;
 }
 
 bool rp_io_next(struct rp_io *io, struct rp_io_completion *completion_out)
@@ -498,6 +501,9 @@ bool rp_io_next(struct rp_io *io, struct rp_io_completion *completion_out)
     (void)io;
     if (completion_first == completion_end) {
         completion_first = completion_end = 0;
+        return false;
+    }
+    if (round_left-- == 0) {
         return false;
     }
     *completion_out = completions[completion_first++];
@@ -574,6 +580,13 @@ void rp_io_abandon_fd(struct rp_io *io, int fd)
 int rp_io_peer(struct rp_io *io, int fd, struct sockaddr_storage *peer_out)
 {
     (void)io;
+    if (state.peer_error < 0) {
+        return state.peer_error;
+    }
+    if (state.peer.ss_family != 0) {
+        *peer_out = state.peer;
+        return 0;
+    }
     struct sockaddr_in in = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)(20000 + fd - FAKE_SOCKET_FIRST)),
                              .sin_addr = {htonl(0xc0000207)}}; /* 192.0.2.7 */

@@ -64,10 +64,13 @@ struct fake_io {
     uint64_t wall_ns;
     uint64_t until_ns; /* what the last rp_io_wait was told */
     uint64_t wait_count;
+    uint32_t round_max; /* completions between two waits; 0: all that there are */
     uint64_t disk_free, disk_total;
     int disk_error;
     uint32_t wakes;                /* rp_io_wake_readers */
     uint32_t listeners_shut;       /* rp_io_shutdown of a listener */
+    struct sockaddr_storage peer;  /* of all sockets; family 0: 192.0.2.7 and a port for each */
+    int peer_error;                /* -errno instead of a peer */
     int (*on_wait)(void *context); /* instead of rp_io_wait's answer */
     void *context;
     uint64_t submitted[FAKE_OP_COUNT]; /* requests so far */

@@ -73,7 +73,7 @@ static void run_worker(void)
 static int on_wait(void *context)
 {
     struct fake_worker *fake = context;
-    if (fake_completion_count() == 0 && fake_state()->until_ns != 0) {
+    if (fake_completion_count() == 0 && fake_state()->until_ns > fake_state()->now_ns) {
         int err = swapcontext(&worker_context, &test_context);
         assert(err == 0);
     }

@@ -17,13 +17,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define TEXT_MAX     (64u << 10)
-#define MANUAL       TEST_ROOT "/engine/ringpostd.conf.5"
-#define EXAMPLE      TEST_ROOT "/packaging/ringpostd.conf"
+#define COUNT(array)   (sizeof(array) / sizeof((array)[0]))
+#define CANNOT_UNSHARE 77
+#define TEXT_MAX       (64u << 10)
+#define MANUAL         TEST_ROOT "/engine/ringpostd.conf.5"
+#define EXAMPLE        TEST_ROOT "/packaging/ringpostd.conf"
 
 /* Too large for a stack frame. */
 static struct rp_config config;
@@ -52,6 +55,49 @@ static void print(const struct rp_config *from, char *to)
 }
 
 /* ---- defaults ---- */
+
+static const struct {
+    const char *name; /* of the machine */
+    const char *hostname;
+} machine_names[] = {
+    {"",             "localhost"   },
+    {"(none)",       "localhost"   }, /* what Linux says where nobody has set one */
+    {"two words",    "localhost"   },
+    {"<mx>",         "localhost"   },
+    {"mx.test",      "mx.test"     },
+    {"my_host.test", "my_host.test"},
+};
+
+/* In a process of its own, whose machine has these names: 0, or which of them failed. */
+static int try_machine_names(void)
+{
+    for (size_t i = 0; i < COUNT(machine_names); i++) {
+        if (sethostname(machine_names[i].name, strlen(machine_names[i].name)) != 0) {
+            return -1;
+        }
+        rp_config_init(&config);
+        if (strcmp(config.hostname, machine_names[i].hostname) != 0) {
+            return (int)i + 1;
+        }
+    }
+    return 0;
+}
+
+static void test_machine_names(void)
+{
+    pid_t child = fork();
+    CU_ASSERT_FATAL(child >= 0);
+    if (child == 0) {
+        bool has_own = unshare(CLONE_NEWUTS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWUTS) == 0;
+        _exit(has_own ? try_machine_names() : CANNOT_UNSHARE);
+    }
+    int status = 0;
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    CU_ASSERT_TRUE(WIFEXITED(status));
+    if (WEXITSTATUS(status) != CANNOT_UNSHARE) { /* a container may forbid it */
+        CU_ASSERT_EQUAL(WEXITSTATUS(status), 0);
+    }
+}
 
 static void test_defaults(void)
 {
@@ -550,6 +596,7 @@ int main(int argc, char **argv)
 {
     static const struct suite_test tests[] = {
         {"defaults",                          test_defaults        },
+        {"machine names",                     test_machine_names   },
         {"spans",                             test_spans           },
         {"a file",                            test_file            },
         {"bad files",                         test_bad_files       },

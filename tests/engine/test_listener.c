@@ -15,13 +15,21 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define WORKERS 3
@@ -71,7 +79,7 @@ static bool open_tcp(const char *name)
     size_t files = temp_dir_open_files();
     int err = rp_listener_open(&listener, name, WORKERS, error, sizeof(error));
     if (err == -EADDRNOTAVAIL || err == -EAFNOSUPPORT) {
-        CU_ASSERT(name[0] == '[' || name[0] == '*'); /* a machine without IPv6 */
+        CU_ASSERT(name[0] == '['); /* a machine without IPv6 */
         return false;
     }
     CU_ASSERT_EQUAL_FATAL(err, 0);
@@ -108,6 +116,61 @@ static void test_tcp(void)
         CU_ASSERT(names[i][0] == '[' || !can_connect_tcp(port));
         rp_listener_close(&listener); /* a zeroed one */
     }
+}
+
+/* From now on this process has no IPv6, as with ipv6.disable=1 or RestrictAddressFamilies. */
+static bool forbid_ipv6(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_socket, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])), /* low half */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof(filter) / sizeof(filter[0]), .filter = filter};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+/* What the child below comes to. */
+enum without_ipv6 {
+    ALL_WELL = 40,
+    NO_FILTER,
+    STAR_REFUSED,
+    STAR_DEAF,
+    BRACKETS_TAKEN,
+};
+
+static enum without_ipv6 try_without_ipv6(void)
+{
+    if (!forbid_ipv6()) {
+        return NO_FILTER;
+    }
+    if (rp_listener_open(&listener, "*:0", WORKERS, error, sizeof(error)) != 0) {
+        return STAR_REFUSED;
+    }
+    in_port_t port = port_of(listener.fds[0]);
+    if (port == 0 || !can_connect_tcp(port)) {
+        return STAR_DEAF;
+    }
+    rp_listener_close(&listener);
+    int err = rp_listener_open(&listener, "[::1]:0", WORKERS, error, sizeof(error));
+    return err == -EAFNOSUPPORT ? ALL_WELL : BRACKETS_TAKEN;
+}
+
+static void test_without_ipv6(void)
+{
+    pid_t child = fork();
+    CU_ASSERT_FATAL(child >= 0);
+    if (child == 0) {
+        _exit((int)try_without_ipv6());
+    }
+    int status = 0;
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    CU_ASSERT(WIFEXITED(status));
+    CU_ASSERT_EQUAL(WEXITSTATUS(status), ALL_WELL);
 }
 
 /* A port that somebody has, be it another of ours with SO_REUSEPORT, is refused at once. */
@@ -205,6 +268,69 @@ static void test_unix(void)
     temp_dir_remove(dir);
 }
 
+/* A daemon that was killed: its socket listens until the kernel has ended its ring. */
+static void *die_at_a_connection(void *fd_ptr)
+{
+    int fd = *(int *)fd_ptr;
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    CU_ASSERT_EQUAL(poll(&ready, 1, 20000), 1);
+    (void)close(fd);
+    return NULL;
+}
+
+static void test_unix_killed(void)
+{
+    pthread_t dying;
+    size_t files = temp_dir_open_files();
+    temp_dir_make(dir, sizeof(dir));
+    name_unix("in.sock");
+    CU_ASSERT_EQUAL_FATAL(rp_listener_open(&listener, unix_name, 1, error, sizeof(error)), 0);
+    int fd = listener.fds[0];
+    free(listener.fds);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&dying, NULL, die_at_a_connection, &fd), 0);
+    CU_ASSERT_EQUAL(rp_listener_open(&listener, unix_name, 1, error, sizeof(error)), 0);
+    CU_ASSERT_EQUAL(pthread_join(dying, NULL), 0);
+    CU_ASSERT(can_connect_unix(path));
+    rp_listener_close(&listener);
+    CU_ASSERT_EQUAL(temp_dir_open_files(), files);
+    temp_dir_remove(dir);
+}
+
+/* Somebody who greets is alive: refused after one look, and only one. */
+static void *greet(void *fd_ptr)
+{
+    static size_t count;
+    count = 0;
+    struct pollfd ready = {.fd = *(int *)fd_ptr, .events = POLLIN};
+    while (poll(&ready, 1, 20000) == 1 && (ready.revents & POLLIN) != 0) {
+        int client = accept(ready.fd, NULL, NULL);
+        if (client < 0) {
+            break; /* shut down: the test is over */
+        }
+        count++;
+        CU_ASSERT_EQUAL(write(client, "220 x\r\n", 7), 7);
+        (void)close(client);
+    }
+    return &count;
+}
+
+static void test_unix_alive(void)
+{
+    pthread_t thread;
+    void *count = NULL;
+    struct rp_listener second;
+    temp_dir_make(dir, sizeof(dir));
+    name_unix("in.sock");
+    CU_ASSERT_EQUAL_FATAL(rp_listener_open(&listener, unix_name, 1, error, sizeof(error)), 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, greet, &listener.fds[0]), 0);
+    CU_ASSERT_EQUAL(rp_listener_open(&second, unix_name, 1, error, sizeof(error)), -EADDRINUSE);
+    (void)shutdown(listener.fds[0], SHUT_RD);
+    CU_ASSERT_EQUAL(pthread_join(thread, &count), 0);
+    CU_ASSERT_EQUAL(*(size_t *)count, 1);
+    rp_listener_close(&listener);
+    temp_dir_remove(dir);
+}
+
 /* What is no socket is not ours to remove. */
 static void test_unix_file(void)
 {
@@ -229,11 +355,14 @@ static void test_unix_file(void)
 int main(int argc, char **argv)
 {
     static const struct suite_test tests[] = {
-        {"tcp",         test_tcp        },
-        {"port in use", test_port_in_use},
-        {"malformed",   test_malformed  },
-        {"unix",        test_unix       },
-        {"unix file",   test_unix_file  },
+        {"tcp",          test_tcp         },
+        {"without ipv6", test_without_ipv6},
+        {"port in use",  test_port_in_use },
+        {"malformed",    test_malformed   },
+        {"unix",         test_unix        },
+        {"unix file",    test_unix_file   },
+        {"unix killed",  test_unix_killed },
+        {"unix alive",   test_unix_alive  },
     };
     return SUITE_RUN("engine/listener", tests, argc, argv);
 }

@@ -5,13 +5,15 @@
  * Goal: text and JSON lines have their form, whatever octets a message holds; a long
  * message is cut and still right; levels, files and reopening work; a full disk, a pipe
  * that nobody reads and one whose reader is gone cost lines and nothing else; threads do
- * not mix lines. Method: rows; all messages of one and two octets and random longer ones,
- * read back by a small JSON reader and compared with a second UTF-8 decoder; pipes and
- * /dev/full as stderr; threads that log while the file is moved away.
+ * not mix lines; a storm of errors is a few lines and their count. Method: rows; all messages of
+ * one and two octets and random longer ones, read back by a small JSON reader and compared with a
+ * second UTF-8 decoder; pipes and /dev/full as stderr; threads that log while the file is moved
+ * away.
  *
  * A number as argument is the seed of the random part.
  */
 #include "engine/log.h"
+#include "engine/log_limit.h"
 #include "tests/tools/suite.h"
 
 #include <errno.h>
@@ -22,6 +24,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -118,15 +121,15 @@ static void test_rows(void)
 {
     for (size_t i = 0; i < COUNT(messages); i++) {
         open_pipe(RP_CONFIG_LOG_TEXT, RP_CONFIG_LOG_DEBUG);
-        rp_log(RP_CONFIG_LOG_WARNING, "%s", messages[i][0]);
+        rp_log(RP_CONFIG_LOG_INFO, "%s", messages[i][0]);
         (void)take_line();
-        (void)snprintf(wanted, sizeof(wanted), " warning %s\n", messages[i][1]);
+        (void)snprintf(wanted, sizeof(wanted), " info %s\n", messages[i][1]);
         CU_ASSERT_STRING_EQUAL(without_time(line, ""), wanted);
 
         open_pipe(RP_CONFIG_LOG_JSON, RP_CONFIG_LOG_DEBUG);
-        rp_log(RP_CONFIG_LOG_ERROR, "%s", messages[i][0]);
+        rp_log(RP_CONFIG_LOG_DEBUG, "%s", messages[i][0]);
         (void)take_line();
-        (void)snprintf(wanted, sizeof(wanted), "\",\"level\":\"error\",\"message\":\"%s\"}\n",
+        (void)snprintf(wanted, sizeof(wanted), "\",\"level\":\"debug\",\"message\":\"%s\"}\n",
                        messages[i][2]);
         CU_ASSERT_STRING_EQUAL(without_time(line, "{\"time\":\""), wanted);
     }
@@ -585,6 +588,62 @@ static void test_threads(void)
     CU_ASSERT_EQUAL(unlink(old_path), 0);
 }
 
+static void *log_storm(void *argument)
+{
+    for (int i = 0; i < LINES_PER_THREAD; i++) {
+        errno = ENOTTY;
+        rp_log(RP_CONFIG_LOG_ERROR, "storm of thread %d, line %d", *(const int *)argument, i);
+        CU_ASSERT_EQUAL(errno, ENOTTY);
+    }
+    return NULL;
+}
+
+static size_t count_of(const char *text, const char *word)
+{
+    size_t count = 0;
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at++) {
+        count++;
+    }
+    return count;
+}
+
+/* Many lines of a kind are a few and one that says how many more; other kinds are not concerned. */
+static void test_storm(void)
+{
+    static char text[64 * 1024];
+    pthread_t threads[THREADS];
+    int numbers[THREADS];
+    struct itimerspec timer;
+    int timer_fd = rp_log_timer_fd();
+    CU_ASSERT(timer_fd >= 0 && rp_log_timer_fd() == timer_fd);
+    (void)unlink(log_path); /* what earlier tests have logged */
+    open_log(RP_CONFIG_LOG_TEXT, RP_CONFIG_LOG_INFO, true);
+    rp_log_tell_left_out(true);
+    CU_ASSERT_EQUAL(timerfd_gettime(timer_fd, &timer), 0);
+    CU_ASSERT_EQUAL(timer.it_value.tv_sec + timer.it_value.tv_nsec, 0);
+    for (int i = 0; i < THREADS; i++) {
+        numbers[i] = i;
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, log_storm, &numbers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        CU_ASSERT_EQUAL(pthread_join(threads[i], NULL), 0);
+    }
+    rp_log(RP_CONFIG_LOG_ERROR, "of another kind");
+    CU_ASSERT_EQUAL(timerfd_gettime(timer_fd, &timer), 0);
+    CU_ASSERT(timer.it_value.tv_sec + timer.it_value.tv_nsec > 0); /* somebody is going to tell */
+    rp_log_tell_left_out(true);
+    rp_log_tell_left_out(true); /* once */
+    (void)read_log(log_path, text, sizeof(text));
+    unsigned long long left_out = 0;
+    const char *and = strstr(text, "(and ");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(and);
+    CU_ASSERT_EQUAL(sscanf(and, "(and %llu more like this in", &left_out), 1);
+    CU_ASSERT_EQUAL(count_of(text, "(and "), 1);
+    CU_ASSERT_EQUAL(count_of(text, "\n"), RP_LOG_LIMIT_LINES + 2);
+    CU_ASSERT_EQUAL(left_out, THREADS * LINES_PER_THREAD - RP_LOG_LIMIT_LINES);
+    CU_ASSERT_EQUAL(count_of(text, "of another kind"), 1);
+}
+
 int main(int argc, char **argv)
 {
     static const struct suite_test tests[] = {
@@ -603,6 +662,7 @@ int main(int argc, char **argv)
         {"broken outputs",           test_broken_outputs    },
         {"a torn line",              test_torn_line         },
         {"threads",                  test_threads           },
+        {"a storm",                  test_storm             },
     };
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     real_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 20);

@@ -135,25 +135,76 @@ static void test_straddling(void)
     rp_message_store_close(&store);
 }
 
-/* Envelopes use up their blocks and none of those for replies, then say so. */
-static void test_no_blocks(void)
+/* Put items as long as there is room for the next: then it must go in. Answers the octets put. */
+static size_t fill(uint32_t index, size_t item_len, size_t max)
 {
     static const uint8_t value[900];
-    open_store(4, 3, 7);
-    uint32_t index;
-    struct rp_message *message = take(&index);
-    int items = 0;
-    while (rp_message_put_item(&store, message, RP_SPOOL_TAG_RECIPIENT, value, sizeof(value))) {
-        items++;
-        CU_ASSERT_FATAL(items < 100);
+    struct rp_message *message = rp_message_at(&store, index);
+    size_t sum = 0;
+    while (sum < max && rp_message_has_room(&store, message, RP_SPOOL_ITEM_HEADER + item_len)) {
+        CU_ASSERT_FATAL(
+            rp_message_put_item(&store, message, RP_SPOOL_TAG_RECIPIENT, value, item_len));
+        sum += RP_SPOOL_ITEM_HEADER + item_len;
     }
-    CU_ASSERT(items > 0);
+    return sum;
+}
+
+#define OWN_LEN (RP_MESSAGE_BLOCKS_OWN * RP_BLOCK_DATA_LEN - sizeof(struct rp_spool_record))
+
+/*
+ * Envelopes of many owners use up what they share: then each message still has its own blocks, to
+ * the last octet, and replies have theirs.
+ */
+static void test_no_blocks(void)
+{
+    uint32_t indexes[64];
+    uint32_t count = 0;
+    size_t got = SIZE_MAX;
+    open_store(4, 64, 7);
+    while (got > OWN_LEN) {
+        CU_ASSERT_FATAL(count < 64);
+        (void)take(&indexes[count]);
+        rp_message_at(&store, indexes[count])->owner =
+            (struct rp_owner){.client = (uint16_t)count, .network = (uint16_t)count};
+        got = fill(indexes[count], 3, SIZE_MAX);
+        CU_ASSERT(got > OWN_LEN - 11);
+        CU_ASSERT(rp_message_at(&store, indexes[count])->block_count <= RP_MESSAGE_BLOCKS_MAX);
+        count++;
+    }
+    CU_ASSERT_EQUAL(store.owners.held, RP_ENVELOPE_MIN);
+    while (count < 64) {
+        (void)take(&indexes[count]);
+        CU_ASSERT(fill(indexes[count++], 3, SIZE_MAX) > OWN_LEN - 11);
+    }
     CU_ASSERT_EQUAL(rp_pool_free_count(&store.blocks), 7);
-    CU_ASSERT(!rp_message_has_blocks(&store, 1));
-    CU_ASSERT_EQUAL(rp_message_take(&store, 0, 0), RP_NONE);
     CU_ASSERT(rp_block_take(&store) != RP_NONE); /* replies still have theirs */
-    rp_message_drop(&store, index);
+    while (count > 0) {
+        rp_message_drop(&store, indexes[--count]);
+    }
+    CU_ASSERT_EQUAL(store.owners.held, 0);
     CU_ASSERT_EQUAL(rp_pool_free_count(&store.blocks), store.blocks.count - 1);
+    rp_message_store_close(&store);
+}
+
+/* What one client holds has an end below what there is; each of his messages has its own blocks. */
+static void test_one_owner(void)
+{
+    uint32_t indexes[64];
+    size_t sum = 0;
+    open_store(4, 64, 7);
+    for (size_t i = 0; i < 64; i++) {
+        (void)take(&indexes[i]);
+        size_t got = fill(indexes[i], 900, SIZE_MAX);
+        CU_ASSERT(got > OWN_LEN - 1000);
+        sum += got;
+    }
+    CU_ASSERT(sum > 64 * (OWN_LEN - 1000));
+    CU_ASSERT(store.owners.held <= RP_ENVELOPE_MIN / RP_OWNER_CLIENT_PART);
+    CU_ASSERT(store.owners.held > RP_ENVELOPE_MIN / RP_OWNER_CLIENT_PART - 2);
+    for (size_t i = 0; i < 64; i++) {
+        rp_message_drop(&store, indexes[i]);
+    }
+    CU_ASSERT(is_all_free(0));
     rp_message_store_close(&store);
 }
 
@@ -490,6 +541,7 @@ int main(int argc, char **argv)
         {"take",        test_take       },
         {"straddling",  test_straddling },
         {"no blocks",   test_no_blocks  },
+        {"one owner",   test_one_owner  },
         {"moving",      test_moving     },
         {"compaction",  test_compaction },
         {"half a copy", test_half_a_copy},

@@ -86,9 +86,11 @@ class Usage(Case):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertTrue(done.stdout.startswith("Usage: ringpostd "))
         for option in ("-c FILE", "-l ADDRESS", "-s DIR", "--set KEY=VALUE", "--check",
-                       "--print-config", "--help", "--version"):
+                       "--print-config", "-h, --help", "--version"):
             self.assertIn(f"\n  {option} ", done.stdout)
         self.assertLessEqual(max(map(len, done.stdout.splitlines())), 80)
+        for arguments in (["-h"], ["-s", "x", "-h", "--foo"], ["-hx"]):
+            self.assertEqual(self.run_daemon(*arguments).stdout, done.stdout)
 
     def test_version(self):
         done = self.run_daemon("--version")

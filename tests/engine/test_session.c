@@ -10,6 +10,8 @@
 #include "fake_worker.h"
 #include "tests/tools/suite.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -121,6 +123,44 @@ static void test_envelope(void)
     CU_ASSERT_EQUAL(record.header.body_len, 18);
     CU_ASSERT_EQUAL(memcmp(record.body, ".one\r\ntwo\r\nthree\r\n", 18), 0);
     end();
+}
+
+/* The client of a message as the record has it: items 1 and 2, if there is one. */
+static void check_client(const struct sockaddr_storage *peer, int err, const char *items)
+{
+    fake_worker_open(&fake, NULL);
+    fake_worker_settle(&fake);
+    fake_state()->peer = *peer;
+    fake_state()->peer_error = err;
+    int fd = fake_worker_connect(&fake);
+    fake.held = 1u << FAKE_WRITE;
+    (void)fake_worker_talk(&fake, fd, HELLO MESSAGE);
+    struct record record = take_record();
+    CU_ASSERT_TRUE(starts(items_of(&record), items));
+    end();
+}
+
+static void test_clients(void)
+{
+    static const struct {
+        const char *address;
+        const char *items;
+    } rows[] = {
+        {"2001:db8::7",      "1=2001:db8::7;2=9;3="},
+        {"::ffff:192.0.2.9", "1=192.0.2.9;2=9;3="  }, /* of a listener for both families */
+        {"::192.0.2.9",      "1=::192.0.2.9;2=9;3="},
+        {"::",               "1=::;2=9;3="         },
+    };
+    struct sockaddr_storage peer = {0};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sockaddr_in6 in = {.sin6_family = AF_INET6, .sin6_port = htons(9)};
+        CU_ASSERT_EQUAL_FATAL(inet_pton(AF_INET6, rows[i].address, &in.sin6_addr), 1);
+        memcpy(&peer, &in, sizeof(in));
+        check_client(&peer, 0, rows[i].items);
+    }
+    peer.ss_family = AF_UNIX;
+    check_client(&peer, 0, "1=unix;2=0;3=");
+    check_client(&peer, -ENOTCONN, "1=unknown;2=0;3=");
 }
 
 /* HELO, the null sender, SMTPUTF8, an empty body, and no name at all. */
@@ -298,6 +338,39 @@ static void test_no_message(void)
     end();
 }
 
+/* Messages that wait for their commit leave each other connection one: who has some waits. */
+static void test_next_message(void)
+{
+    static uint32_t taken[100000];
+    size_t count = 0;
+    int fd = begin(NULL);
+    struct rp_message_store *store = &fake.worker->store;
+    uint32_t reserve = fake.worker->conns.pool.count;
+    while (rp_pool_free_count(&store->messages) > reserve + 1) {
+        taken[count++] = rp_message_take(store, 0, 0);
+    }
+    fake.held = 1u << FAKE_WRITE;
+    CU_ASSERT(strstr(fake_worker_talk(&fake, fd, HELLO MESSAGE "NOOP\r\n"), "354 ") != NULL);
+    CU_ASSERT_EQUAL(rp_pool_free_count(&store->messages), reserve);
+    CU_ASSERT_STRING_EQUAL(fake_worker_talk(&fake, fd, MESSAGE MESSAGE), "");
+    CU_ASSERT_EQUAL(rp_pool_free_count(&store->messages), reserve);
+    int other = fake_worker_connect(&fake);
+    CU_ASSERT(strstr(fake_worker_talk(&fake, other, HELLO MESSAGE), "354 ") != NULL);
+    fake.held = 0;
+    fake_worker_settle(&fake);
+    CU_ASSERT(strstr(fake_sent(other), "queued") != NULL);
+    const char *sent = fake_sent(fd);
+    for (int i = 0; i < 3; i++) {
+        sent = strstr(sent, "queued");
+        CU_ASSERT_PTR_NOT_NULL_FATAL(sent);
+        sent++;
+    }
+    while (count > 0) {
+        rp_message_drop(store, taken[--count]);
+    }
+    end();
+}
+
 /* An envelope has so many blocks: 452 4.5.3, and those before are kept. */
 static void test_long_envelope(void)
 {
@@ -347,26 +420,26 @@ static void test_no_memory(void)
     end();
 }
 
-/* No block for a recipient: 452 for it, and for MAIL, until there are some again. */
+/* No block for many recipients: 452 for those, until there are some again; for few there is. */
 static void test_no_block(void)
 {
-    static const uint8_t value[RP_BLOCK_SIZE];
+    static char line[600];
+    (void)snprintf(line, sizeof(line), "RCPT TO:<%0450d@test>\r\n", 7);
     int fd = begin(NULL);
     struct rp_message_store *store = &fake.worker->store;
+    struct rp_owner other_client = {.client = 1, .network = 1};
+    rp_owners_take(&store->owners, other_client, store->owners.max);
     (void)fake_worker_talk(&fake, fd, HELLO "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n");
-    uint32_t hog = rp_message_take(store, 0, 0);
-    CU_ASSERT_FATAL(hog != RP_NONE);
-    while (rp_message_put_item(store, rp_message_at(store, hog), RP_SPOOL_TAG_HELO, value,
-                               sizeof(value))) {
+    for (int i = 0; i < 8; i++) {
+        CU_ASSERT(starts(fake_worker_talk(&fake, fd, line), "250 2.1.5"));
     }
-    CU_ASSERT(!rp_message_has_blocks(store, 1));
-    CU_ASSERT(starts(fake_worker_talk(&fake, fd, "RCPT TO:<e@f>\r\n"), "452 4.5.3"));
+    CU_ASSERT(starts(fake_worker_talk(&fake, fd, line), "452 4.5.3"));
     int other = fake_worker_connect(&fake);
-    CU_ASSERT(strstr(fake_worker_talk(&fake, other, HELLO "MAIL FROM:<a@b>\r\n"), "452 4.3.1") !=
-              NULL);
+    CU_ASSERT(strstr(fake_worker_talk(&fake, other, HELLO MESSAGE), "queued") != NULL);
+    rp_owners_give(&store->owners, other_client, 1);
+    CU_ASSERT(starts(fake_worker_talk(&fake, fd, line), "250 2.1.5"));
     CU_ASSERT(strstr(fake_worker_talk(&fake, fd, "DATA\r\n.\r\n"), "queued") != NULL);
-    rp_message_drop(store, hog);
-    CU_ASSERT(strstr(fake_worker_talk(&fake, other, MESSAGE), "queued") != NULL);
+    rp_owners_give(&store->owners, other_client, store->owners.max - 1);
     end();
 }
 
@@ -414,11 +487,13 @@ int main(int argc, char **argv)
 {
     static const struct suite_test tests[] = {
         {"envelope",      test_envelope     },
+        {"clients",       test_clients      },
         {"variants",      test_variants     },
         {"cuts",          test_cuts         },
         {"disk full",     test_disk_full    },
         {"percent free",  test_percent_free },
         {"no message",    test_no_message   },
+        {"next message",  test_next_message },
         {"long envelope", test_long_envelope},
         {"no memory",     test_no_memory    },
         {"no block",      test_no_block     },

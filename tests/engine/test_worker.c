@@ -214,6 +214,37 @@ static void test_reload(void)
     end();
 }
 
+/* A snapshot has a user for each worker that has it and each connection that began with it. */
+static void test_users(void)
+{
+    static struct rp_config nexts[2];
+    _Atomic uint32_t counts[2] = {1, 1};
+    begin();
+    for (size_t i = 0; i < 2; i++) {
+        rp_config_copy(&nexts[i], &fake.config);
+        CU_ASSERT_PTR_NULL(nexts[i].user_count);
+        nexts[i].user_count = &counts[i];
+    }
+    CU_ASSERT_PTR_NULL(rp_worker_offer_config(fake.worker, &nexts[1]));
+    CU_ASSERT_PTR_EQUAL(rp_worker_offer_config(fake.worker, &nexts[0]), &nexts[1]); /* not taken */
+    tell(RP_WORKER_RELOAD);
+    int fds[2] = {fake_worker_connect(&fake), fake_worker_connect(&fake)};
+    CU_ASSERT_EQUAL(counts[0], 3);
+    CU_ASSERT_PTR_NULL(rp_worker_offer_config(fake.worker, &nexts[1]));
+    tell(RP_WORKER_RELOAD);
+    tell(RP_WORKER_RELOAD); /* nothing new */
+    CU_ASSERT_EQUAL(counts[0], 2);
+    (void)fake_worker_talk(&fake, fds[0], HELLO "QUIT\r\n");
+    fake_end(fds[0]);
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(counts[0], 1);
+    fake_break(fds[1]);
+    fake_worker_settle(&fake);
+    CU_ASSERT_EQUAL(counts[0], 0);
+    CU_ASSERT_EQUAL(counts[1], 1);
+    end();
+}
+
 /* ---- accepting ---- */
 
 static void test_accept_errors(void)
@@ -252,6 +283,38 @@ static void test_deadlines(void)
     fake_worker_advance(&fake, 3600 * SECOND);
     tell(RP_WORKER_RELOAD);
     CU_ASSERT(!fake.is_over);
+    end();
+}
+
+#define CROWD 40
+
+static void with_a_crowd(struct rp_config *config)
+{
+    config->limit_connections = CROWD;
+}
+
+/* After a pause longer than all limits the kernel hands out a few octets a round: whoever sent is
+ * served, whoever did not is told. */
+static void test_pause(void)
+{
+    int fds[CROWD];
+    fake_worker_open(&fake, with_a_crowd);
+    fake_worker_settle(&fake);
+    for (size_t i = 0; i < CROWD; i++) {
+        fds[i] = fake_worker_connect(&fake);
+        (void)fake_worker_talk(&fake, fds[i], HELLO);
+    }
+    fake_state()->now_ns += fake.config.timeout_command_ns + SECOND;
+    for (size_t i = 0; i < CROWD - 1; i++) {
+        CU_ASSERT_TRUE(fake_feed(fds[i], i % 2 == 0 ? "NOOP\r\n" : ENVELOPE "late\r\n.\r\n"));
+    }
+    fake_state()->round_max = RP_ROUND_REQUESTS_MIN;
+    fake_worker_settle(&fake);
+    for (size_t i = 0; i < CROWD - 1; i++) {
+        CU_ASSERT_PTR_NOT_NULL(strstr(fake_sent(fds[i]), i % 2 == 0 ? "250 2.0.0 OK" : "queued"));
+        CU_ASSERT_PTR_NULL(strstr(fake_sent(fds[i]), "421"));
+    }
+    CU_ASSERT_PTR_NOT_NULL(strstr(fake_sent(fds[CROWD - 1]), "421 4.4.2"));
     end();
 }
 
@@ -347,8 +410,10 @@ int main(int argc, char **argv)
         {"drain late socket",  test_drain_late_socket },
         {"stop",               test_stop              },
         {"broken ring",        test_broken_ring       },
+        {"users",              test_users             },
         {"reload",             test_reload            },
         {"accept errors",      test_accept_errors     },
+        {"pause",              test_pause             },
         {"deadlines",          test_deadlines         },
         {"peers",              test_peers             },
         {"close anywhere",     test_close_anywhere    },

@@ -396,19 +396,23 @@ static size_t slow_command(struct slow *slow, const char *line, const char *rest
 {
     char name[512];
     char arg[512];
-    for (const char *at = line; *at != '\0'; at++) {
+    size_t len = strlen(line); /* without the blanks at the end */
+    while (len > 0 && (line[len - 1] == ' ' || line[len - 1] == '\t')) {
+        len--;
+    }
+    for (const char *at = line; at < line + len; at++) {
         if (*at == 127 || (*at >= 0 && *at < 32)) {
             slow_say(slow, "500 5.5.2 Error: control character in command");
             return 0;
         }
     }
-    if (*line == '\0' || *line == ' ') {
+    if (len == 0 || *line == ' ') {
         slow_say(slow, "500 5.5.2 Error: bad syntax");
         return 0;
     }
     name[0] = arg[0] = '\0';
-    (void)sscanf(line, "%511[^ ] %511[^\n]", name, arg);
-    while (*arg != '\0' && arg[strlen(arg) - 1] == ' ') {
+    (void)sscanf(line, "%511[^ \t] %511[^\n]", name, arg);
+    while (*arg != '\0' && strchr(" \t", arg[strlen(arg) - 1]) != NULL) {
         arg[strlen(arg) - 1] = '\0';
     }
 

@@ -38,6 +38,8 @@ static void test_order(void)
     static const struct dialog_row rows[] = {
         {"DATA now\r\n", "501 5.5.4 Syntax: DATA\r\n"},
         {"DATA\r\n",     GO                          },
+        {"DATA\t\r\n",   GO                          },
+        {"DATA \t\r\n",  GO                          },
     };
     const struct rp_smtp_config config = dialog_config();
     dialog_check_rows(&config, BEGIN, BEGIN_REPLY, rows, DIALOG_ROW_COUNT(rows));

@@ -45,6 +45,12 @@ static void test_extensions(void)
                  "250-mx.example\r\n250-SIZE\r\n250-8BITMIME\r\n250-LIMITS RCPTMAX=1 MAILMAX=7\r\n"
                  "250 ENHANCEDSTATUSCODES\r\n",
                  "EHLO a\n");
+    config.recipients_max = 5;
+    config.recipients_told = 3; /* less is told than taken */
+    dialog_check(&config, "", "EHLO a\r\n",
+                 "250-mx.example\r\n250-SIZE\r\n250-8BITMIME\r\n250-LIMITS RCPTMAX=3 MAILMAX=7\r\n"
+                 "250 ENHANCEDSTATUSCODES\r\n",
+                 "EHLO a\n");
 }
 
 /* The longest reply there is fits into the room that is asked for. */

@@ -52,7 +52,7 @@ static void test_anywhere(void)
         {"\r\n",                                        "500 5.5.2 Error: bad syntax\r\n"                  },
         {"   \r\n",                                     "500 5.5.2 Error: bad syntax\r\n"                  },
         {" NOOP\r\n",                                   "500 5.5.2 Error: bad syntax\r\n"                  },
-        {"NOOP\t\r\n",                                  "500 5.5.2 Error: control character in command\r\n"},
+        {"NOOP\ttext\r\n",                              "500 5.5.2 Error: control character in command\r\n"},
         {"NOOP \x7F\r\n",                               "500 5.5.2 Error: control character in command\r\n"},
         {"NOOP caf\xC3\xA9\r\n",                        "500 5.5.2 Error: non-ASCII octet in command\r\n"  },
         {"N\xD5OP\r\n",                                 "500 5.5.2 Error: non-ASCII octet in command\r\n"  },
@@ -62,6 +62,35 @@ static void test_anywhere(void)
     dialog_check_rows(&config, "HELO a\r\n", "250 mx.example\r\n", rows, DIALOG_ROW_COUNT(rows));
     dialog_check_rows(&config, "HELO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\n",
                       "250 mx.example\r\n250 2.1.0 OK\r\n250 2.1.5 OK\r\n", rows,
+                      DIALOG_ROW_COUNT(rows));
+}
+
+/* RFC 5321, 4.1.1: white space before the CRLF is tolerated, behind every verb. */
+static void test_blanks_behind(void)
+{
+    static const struct dialog_row rows[] = {
+        {"NOOP\t\r\n",             "250 2.0.0 OK\r\n"                                 },
+        {"NOOP text\t \t\r\n",     "250 2.0.0 OK\r\n"                                 },
+        {"RSET \t\r\n",            "250 2.0.0 OK\r\n"                                 },
+        {"QUIT\t\t\r\n",           "221 2.0.0 Bye\r\n"                                },
+        {"DATA\t\r\n",             "503 5.5.1 Error: need RCPT command\r\n"           },
+        {"EHLO\t\r\n",             "501 5.5.4 Syntax: EHLO hostname\r\n"              },
+        {"HELO b.example\t\r\n",   "250 mx.example\r\n"                               },
+        {"VRFY a\t\r\n",           CANNOT                                             },
+        {"VRFY\t\r\n",             "501 5.5.4 Syntax: VRFY <address>\r\n"             },
+        {"EXPN\t\r\n",             "502 5.5.1 EXPN not implemented\r\n"               },
+        {"HELP\t\r\n",             "250 2.0.0 Supported commands: " COMMANDS          },
+        {"HELP MAIL\t\r\n",        "250 2.0.0 Syntax: MAIL FROM: <address>\r\n"       },
+        {"PING\t\r\n",             UNKNOWN("PING")                                    },
+        {"\t\r\n",                 "500 5.5.2 Error: bad syntax\r\n"                  },
+        {" \t \r\n",               "500 5.5.2 Error: bad syntax\r\n"                  },
+        {"NOOP caf\xC3\xA9\t\r\n", "500 5.5.2 Error: non-ASCII octet in command\r\n"  },
+        {"\tNOOP\r\n",             "500 5.5.2 Error: control character in command\r\n"},
+        {"NOOP\v\t\r\n",           "500 5.5.2 Error: control character in command\r\n"},
+        {"NOOP\t\x7F\r\n",         "500 5.5.2 Error: control character in command\r\n"},
+    };
+    const struct rp_smtp_config config = dialog_config();
+    dialog_check_rows(&config, "HELO a.example\r\n", "250 mx.example\r\n", rows,
                       DIALOG_ROW_COUNT(rows));
 }
 
@@ -124,6 +153,7 @@ int main(void)
 {
     static const CU_TestInfo tests[] = {
         {"anywhere in a session", test_anywhere       },
+        {"blanks behind it",      test_blanks_behind  },
         {"NUL",                   test_nul            },
         {"HELP after EHLO",       test_help_after_ehlo},
         {"VRFY and HELP off",     test_off            },

@@ -22,6 +22,8 @@ static void test_forms(void)
         {"RCPT TO:<a@b.example>\r\n",              OK                                                },
         {"rcpt to:  <a@b.example>  \r\n",          OK                                                },
         {"RCPT TO:<Postmaster>\r\n",               OK                                                },
+        {"RCPT TO:<a@b.example>\t\r\n",            OK                                                },
+        {"RCPT TO: a@b.example \t \r\n",           OK                                                },
         {"RCPT TO: a@b.example\r\n",               OK                                                },
         {"RCPT TO:<>\r\n",                         "501 5.1.3 Error: a recipient cannot be empty\r\n"},
         {"RCPT\r\n",                               SYNTAX                                            },

@@ -66,6 +66,17 @@ class Maildir(SpoolCase):
         self.assertEqual(self.export(self.dir, "--limit", 4),
                          "1 message exported, 3 there already, 0 damaged\n")
 
+    def test_after_renames(self):
+        """The unique part ends at the first , or : (mbsync, dovecot, plain readers)."""
+        self.export(self.dir, "--limit", 6)
+        new, cur = os.path.join(self.path, "new"), os.path.join(self.path, "cur")
+        for name, suffix in zip(sorted(os.listdir(new)), (",U=7:2,S", ",S=304,W=310:2,S", ",U=9",
+                                                          ":2,", ",S=3:2,FS")):
+            os.rename(os.path.join(new, name), os.path.join(cur, name + suffix))
+        self.assertEqual(self.export(self.dir, "--limit", 7),
+                         "1 message exported, 6 there already, 0 damaged\n")
+        self.assertEqual(self.raw_bodies(), sorted(m.body for m in self.messages[:7]))
+
     def test_two_spools(self):
         """Ids are unique within a spool only."""
         spool = Spool(os.path.join(self.work, "other"))

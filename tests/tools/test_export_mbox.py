@@ -50,7 +50,6 @@ class Mbox(SpoolCase):
                          f"{count} messages exported, 0 there already, 0 damaged\n")
         self.check(self.messages)
         self.assertEqual(os.listdir(self.work), ["mbox"])
-        self.assertEqual(os.stat(self.path).st_mode & 0o777, 0o600)
 
     def test_replaced(self):
         """What is there is replaced, but only at the end."""

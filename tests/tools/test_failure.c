@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 
 static struct capture capture;
 
@@ -124,6 +125,31 @@ static void test_stdout(void)
     CU_ASSERT_STRING_EQUAL(text, "ringpost-spool: standard output: No space left on device\n");
 }
 
+/* A reader that has gone is no failure, and hides none. */
+static void test_finish(void)
+{
+    static const struct {
+        enum rp_failure_exit outcome;
+        int error;
+        enum rp_failure_exit expected;
+        bool is_told;
+    } rows[] = {
+        {RP_EXIT_FINE,   0,       RP_EXIT_FINE,   false},
+        {RP_EXIT_FAILED, 0,       RP_EXIT_FAILED, false},
+        {RP_EXIT_FINE,   -EPIPE,  RP_EXIT_FINE,   false},
+        {RP_EXIT_FAILED, -EPIPE,  RP_EXIT_FAILED, false},
+        {RP_EXIT_FINE,   -ENOSPC, RP_EXIT_FAILED, true },
+        {RP_EXIT_FAILED, -ENOSPC, RP_EXIT_FAILED, true },
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int old = capture_stderr(&capture);
+        enum rp_failure_exit outcome = rp_failure_finish(rows[i].outcome, rows[i].error);
+        const char *text = capture_end_stderr(&capture, old);
+        CU_ASSERT_EQUAL(outcome, rows[i].expected);
+        CU_ASSERT_EQUAL(text[0] != '\0', rows[i].is_told);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct suite_test tests[] = {
@@ -133,6 +159,7 @@ int main(int argc, char **argv)
         {"another file of that name", test_other_meta},
         {"always one line",           test_one_line  },
         {"stdout",                    test_stdout    },
+        {"finish",                    test_finish    },
     };
     capture_open(&capture);
     int outcome = SUITE_RUN("tools/failure", tests, argc, argv);

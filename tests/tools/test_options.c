@@ -65,6 +65,9 @@ static void test_right(void)
         {{"--", "--", NULL}, 1, {.operands = {"--"}, .limit = UINT64_MAX}},
         {{"-", NULL}, 1, {.operands = {"-"}, .limit = UINT64_MAX}},
         {{"--help", "--nonsense", NULL}, 1, {.limit = UINT64_MAX, .is_help = true}},
+        {{"-h", "--nonsense", NULL}, 1, {.limit = UINT64_MAX, .is_help = true}},
+        {{"--from", "-h", "d", NULL}, 1, {.operands = {"d"}, .limit = UINT64_MAX, .from = "-h"}},
+        {{"--", "-h", NULL}, 1, {.operands = {"-h"}, .limit = UINT64_MAX}},
     };
     /* clang-format on */
     for (size_t index = 0; index < sizeof(rows) / sizeof(rows[0]); index++) {
@@ -97,6 +100,8 @@ static void test_wrong(void)
         {{"d", NULL}, ALL, 2, "the ID of a message is missing"},
         {{"d", "i", NULL}, ALL, 1, "i: one argument too many"},
         {{"d", "--jso", NULL}, ALL, 1, "--jso: no such option here"},
+        {{"d", "-hx", NULL}, ALL, 1, "-hx: no such option here"},
+        {{"d", "-j", NULL}, ALL, 1, "-j: no such option here"},
         {{"d", "--jsons", NULL}, ALL, 1, "--jsons: no such option here"},
         {{"d", "-j", NULL}, ALL, 1, "-j: no such option here"},
         {{"d", "--json", NULL}, RP_OPTIONS_BIT(FROM), 1, "--json: no such option here"},

@@ -63,9 +63,6 @@ static void test_commit(void)
     commit("one");
     CU_ASSERT_STRING_EQUAL(read_file("file"), "one");
     CU_ASSERT_EQUAL(count_files(), 1);
-    struct stat status;
-    CU_ASSERT_EQUAL(stat(path_of("file"), &status), 0);
-    CU_ASSERT_EQUAL(status.st_mode & 0777u, 0600); /* it is mail */
 
     CU_ASSERT_EQUAL_FATAL(rp_target_open(&target, path_of("file")), RP_EXIT_FINE);
     rp_output_text(&target.output, "two");
@@ -79,6 +76,26 @@ static void test_commit(void)
     commit("three");
     CU_ASSERT_STRING_EQUAL(read_file("file"), "three");
     CU_ASSERT_EQUAL(unlink(path_of("file")), 0);
+}
+
+/* A new file has the mode that the umask leaves; one that is replaced keeps its own. */
+static void test_mode(void)
+{
+    static const mode_t masks[] = {0, 022, 027, 077};
+    struct stat status;
+    mode_t old = umask(0);
+    for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
+        (void)umask(masks[i]);
+        commit("new");
+        CU_ASSERT_EQUAL(stat(path_of("file"), &status), 0);
+        CU_ASSERT_EQUAL(status.st_mode & 07777u, 0666u & ~masks[i]);
+        CU_ASSERT_EQUAL(chmod(path_of("file"), 0640), 0);
+        commit("again");
+        CU_ASSERT_EQUAL(stat(path_of("file"), &status), 0);
+        CU_ASSERT_EQUAL(status.st_mode & 07777u, 0640);
+        CU_ASSERT_EQUAL(unlink(path_of("file")), 0);
+    }
+    (void)umask(old);
 }
 
 static void test_relative(void)
@@ -150,6 +167,7 @@ static void test_full(void)
 int main(int argc, char **argv)
 {
     static const struct suite_test tests[] = {
+        {"the mode",                  test_mode    },
         {"commit and abort",          test_commit  },
         {"a path without a slash",    test_relative},
         {"what cannot be written to", test_refused },
