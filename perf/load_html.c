@@ -58,7 +58,7 @@ static const char style[] =
     ".middle{text-anchor:middle}.end{text-anchor:end}\n"
     ".grid{stroke:var(--line)}.frame{fill:none;stroke:var(--line)}\n"
     ".curve{fill:none;stroke:var(--soft);stroke-width:1.5;stroke-linejoin:round}\n"
-    ".curve.message{stroke:var(--blue);stroke-width:2.5}.bar.message{fill:var(--blue)}\n"
+    ".curve.message{stroke:var(--blue);stroke-width:2.5}.bar.message{fill:var(--blue)}.bar.peak{fill:var(--fill)}\n"
     ".curve.c1{stroke:var(--teal)}.curve.c2{stroke:var(--green)}.curve.c3{stroke:var(--violet)}\n"
     ".curve.c4{stroke:var(--orange)}.curve.accepted{stroke:var(--blue);stroke-width:2}\n"
     ".area.accepted{fill:var(--fill)}.curve.refused{stroke:var(--orange)}.area.refused{fill:var(--orange)}\n"
@@ -214,7 +214,9 @@ static void put_plots(struct rp_output *output, const struct rp_load_report *rep
     rp_load_charts_histogram(report, output);
     put_static(output, "</section>\n<section>\n<h2>Throughput over time</h2>\n");
     rp_load_charts_throughput(report, output);
-    put_static(output, "</section>\n<section>\n<h2>Latency over time</h2>\n");
+    put_static(output, "</section>\n<section>\n<h2>Latency over time</h2>\n"
+                       "<p>Marked: when the messages waited that took longest; each stall once, "
+                       "with its backlog.</p>\n");
     rp_load_charts_latency(report, output);
     put_static(output, "</section>\n");
 }

@@ -31,12 +31,17 @@
  *   replies                 {phase: {code: count}}
  *   series                  [{t_s, seconds, accepted, refused, errors, octets,
  *                           latency_mean_us, latency_max_us}]: t_s is the interval's begin
+ *   peaks                   [{t_s, latency_us, from_s, to_s}]: the intervals with the largest
+ *                           latencies, the worst first, at most 5: t_s as in series; the message
+ *                           that took longest waited from from_s to to_s. Intervals no further
+ *                           from a peak than its latency are of the same stall, and left out
  *   histogram               [[low_us, high_us, count]]: latency of messages, bounds included
  *   verify                  {fine, accepted, found, lost, duplicated, corrupted, damaged,
  *                           unaccepted, foreign, examples: [text]}; absent where not asked for
  *   samples                 [text]: what refused, or went wrong; \xNN where it is no UTF-8
  */
 #include "load_figures.h"
+#include "load_peaks.h"
 #include "load_report.h"
 #include "tools/json.h"
 #include "tools/target.h"
@@ -220,6 +225,23 @@ static void set_series(struct rp_json *json, const struct rp_load_report *report
     rp_json_set(json, "series", array);
 }
 
+static void set_peaks(struct rp_json *json, const struct rp_load_stats *stats)
+{
+    struct rp_load_peak peaks[RP_LOAD_PEAKS_MAX];
+    uint32_t count = rp_load_peaks_find(stats, peaks);
+    json_t *array = json_array();
+    for (uint32_t index = 0; index < count; index++) {
+        struct rp_json one;
+        rp_json_open(&one);
+        set_real(&one, "t_s", (double)(peaks[index].interval * stats->interval_ns) / 1e9);
+        set_us(&one, "latency_us", (double)peaks[index].latency_ns);
+        set_real(&one, "from_s", (double)peaks[index].from_ns / 1e9);
+        set_real(&one, "to_s", (double)peaks[index].to_ns / 1e9);
+        append(json, array, rp_json_take(&one));
+    }
+    rp_json_set(json, "peaks", array);
+}
+
 static void set_histogram(struct rp_json *json, const struct rp_histogram *histogram)
 {
     json_t *array = json_array();
@@ -305,6 +327,7 @@ static int write_object(const struct rp_load_report *report, struct rp_output *o
     set_latency(&json, report->stats);
     set_replies(&json, report->stats);
     set_series(&json, report);
+    set_peaks(&json, report->stats);
     set_histogram(&json, &report->stats->latency[RP_LOAD_PHASE_MESSAGE]);
     if (report->verify != NULL) {
         set_verify(&json, report->verify);

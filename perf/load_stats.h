@@ -65,6 +65,7 @@ struct rp_load_interval {
     uint64_t octets;
     uint64_t latency_sum_ns; /* of accepted messages */
     uint64_t latency_max_ns;
+    uint64_t latency_max_end_ns; /* when the message that took longest ended; CLOCK_MONOTONIC */
 };
 
 struct rp_load_stats {

@@ -96,10 +96,14 @@ static void test_curves(void)
     CU_ASSERT_EQUAL(occurrences(text, "class=\"curve asked\""), 2);
     text = chart(rp_load_charts_latency);
     CU_ASSERT_EQUAL(occurrences(text, "class=\"curve largest\""), 2);
+    CU_ASSERT_EQUAL(occurrences(text, "class=\"bar peak\""), 5);
+    CU_ASSERT_EQUAL(occurrences(text, "class=\"mark\""), 5);
+    CU_ASSERT_EQUAL(occurrences(text, ">800 ms until 12.800 s</text>"), 1);
     load_case_close(&run);
     load_case_open(&run, "one");
     CU_ASSERT_EQUAL(occurrences(chart(rp_load_charts_percentiles), "class=\"curve c1\""), 0);
     CU_ASSERT_EQUAL(occurrences(chart(rp_load_charts_throughput), "asked"), 0);
+    CU_ASSERT_EQUAL(occurrences(chart(rp_load_charts_latency), "class=\"mark\""), 1);
     load_case_close(&run);
 }
 

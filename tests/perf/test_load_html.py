@@ -184,6 +184,7 @@ class Document(Case):
             page = self.check_alone(self.page(case)[1])
             for plot in PLOTS:
                 self.assertIn(plot, page.ids(), case)
+            self.assertTrue(any(tag == "text" and " until " in data for tag, data in page.texts))
 
     def test_normal(self):
         page = self.check_alone(self.page("normal")[1])

@@ -19,11 +19,13 @@ ALWAYS = {
     "workers", "recipients", "per_connection", "arrivals", "interrupted", "seconds", "begun",
     "accepted", "refused", "errors", "recipients_refused", "connected", "late", "never_sent",
     "octets", "messages_per_s", "octets_per_s", "client_cpu_s", "client_cpu_us_per_message",
-    "client_cores", "client_share", "latency_us", "replies", "series", "histogram", "samples"}
+    "client_cores", "client_share", "latency_us", "replies", "series", "peaks", "histogram",
+    "samples"}
 LATENCY = {"count", "mean", "min", "p50", "p90", "p99", "p99_9", "max"}
 PHASES = {"connect", "greeting", "ehlo", "auth", "mail", "rcpt", "data", "end", "quit", "message"}
 INTERVAL = {"t_s", "seconds", "accepted", "refused", "errors", "octets", "latency_mean_us",
             "latency_max_us"}
+PEAK = {"t_s", "latency_us", "from_s", "to_s"}
 VERIFY = {"fine", "accepted", "found", "lost", "duplicated", "corrupted", "damaged", "unaccepted",
           "foreign", "examples"}
 
@@ -64,7 +66,8 @@ class Keys(unittest.TestCase):
         found = result("empty")
         self.assertEqual(set(found), ALWAYS)
         self.assertEqual((found["latency_us"], found["replies"]), ({}, {}))
-        self.assertEqual((found["series"], found["histogram"], found["samples"]), ([], [], []))
+        self.assertEqual((found["series"], found["peaks"], found["histogram"], found["samples"]),
+                         ([], [], [], []))
         self.assertEqual(found["messages_per_s"], 0)
 
 
@@ -84,7 +87,23 @@ class Numbers(unittest.TestCase):
         for row in found["series"]:
             self.assertEqual(set(row), INTERVAL)
         self.check_latency(found)
+        self.check_peaks(found)
         return found
+
+    def check_peaks(self, found):
+        """Each is its interval's largest latency, and of the run's the first."""
+        rows = {row["t_s"]: row for row in found["series"]}
+        peaks = found["peaks"]
+        self.assertTrue(0 < len(peaks) <= 5)
+        self.assertEqual(peaks[0]["latency_us"], found["latency_us"]["message"]["max"])
+        for peak in peaks:
+            self.assertEqual(set(peak), PEAK)
+            row = rows[peak["t_s"]]
+            self.assertEqual(peak["latency_us"], row["latency_max_us"])
+            self.assertLessEqual(row["t_s"], peak["to_s"])
+            self.assertLess(peak["to_s"], row["t_s"] + 0.1 + 1e-9)
+            self.assertAlmostEqual(peak["from_s"],
+                                   max(peak["to_s"] - peak["latency_us"] / 1e6, 0), places=6)
 
     def check_latency(self, found):
         self.assertLessEqual(set(found["latency_us"]), PHASES)
@@ -110,6 +129,8 @@ class Numbers(unittest.TestCase):
         self.assertEqual(found["replies"]["rcpt"],
                          {"250": found["accepted"] - 1, "452": 50, "550": 350})
         self.assertEqual(found["latency_us"]["message"]["max"], 800000)
+        self.assertEqual(found["peaks"][0],
+                         {"t_s": 12.8, "latency_us": 800000, "from_s": 12, "to_s": 12.8})
         self.assertEqual(found["samples"],
                          ["rcpt: 452 4.5.3 too many recipients", "rcpt: 550 5.1.1 no such user",
                           "closed: after DATA"])

@@ -543,6 +543,17 @@ class OpenLoop(Case):
                 self.assertGreaterEqual(result["latency_us"]["message"]["max"], 450e3)
                 self.assertGreaterEqual(slow, 24)
                 self.assertGreaterEqual(result["late"], 40)
+                self.check_stall(result)
+
+    def check_stall(self, result):
+        """The report tells when it was: the message that began it waited longest, and the backlog
+        behind it is no stall of its own."""
+        worst = result["peaks"][0]
+        self.assertEqual(worst["latency_us"], result["latency_us"]["message"]["max"])
+        self.assertGreaterEqual(worst["to_s"] - worst["from_s"], 0.45)
+        for peak in result["peaks"][1:]:
+            self.assertTrue(peak["to_s"] < worst["from_s"] or
+                            peak["from_s"] > worst["to_s"], (peak, worst))
 
     def test_never_sent(self):
         """A server that says nothing: one message was begun, the others are told as missing."""

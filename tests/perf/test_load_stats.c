@@ -66,6 +66,7 @@ static void test_rows(void)
     CU_ASSERT_EQUAL(stats->series[0].errors, 1);
     CU_ASSERT_EQUAL(stats->series[1].accepted, 1);
     CU_ASSERT_EQUAL(stats->series[1].latency_max_ns, 7000);
+    CU_ASSERT_EQUAL(stats->series[1].latency_max_end_ns, BEGIN + SECOND / 10);
     CU_ASSERT_EQUAL(stats->series[2].refused, 1);
     CU_ASSERT_STRING_EQUAL(stats->samples[0], "rcpt: 550 no");
     rp_load_stats_close(stats);
@@ -105,6 +106,7 @@ static void test_fold(void)
         CU_ASSERT_EQUAL(interval->octets, 20);
         CU_ASSERT_EQUAL(interval->latency_sum_ns, 4 * index + 1);
         CU_ASSERT_EQUAL(interval->latency_max_ns, 2 * index + 1);
+        CU_ASSERT_EQUAL(interval->latency_max_end_ns, BEGIN + (2 * index + 1) * step);
     }
     CU_ASSERT_EQUAL(stats->series[RP_LOAD_SERIES_MAX / 2].refused, 1);
     CU_ASSERT_EQUAL(stats->series[RP_LOAD_SERIES_MAX / 2].accepted, 0);

@@ -41,6 +41,9 @@ class Summary(unittest.TestCase):
         self.assertEqual(self.row(text, "message")[-2:], ["800", "ms"])
         self.assertEqual(self.row(text, "server", "CPU")[2:], ["13.9", "us", "a", "message"])
         self.assertIn("A closed loop hides stalls", text)
+        self.assertEqual(self.row(text, "worst", "800")[2:9],
+                         ["ms", "waited", "from", "12.000", "to", "12.800", "s;"])
+        self.assertEqual(text.count("waited from "), 5)
         self.assertIn("the generator used 6 % of 1 core\n", text)
         self.assertEqual(self.row(text, "verify")[1], "fine:")
         for absent in ("WARNING", "interrupted", "asked for", "quit"):
@@ -69,7 +72,7 @@ class Summary(unittest.TestCase):
         text = summary("empty")
         self.assertEqual(self.row(text, "accepted")[1], "0")
         self.assertEqual(self.row(text, "message")[1], "0")
-        for absent in ("nan", "inf", "refusals", "also seen", "verify", "server CPU"):
+        for absent in ("nan", "inf", "worst", "refusals", "also seen", "verify", "server CPU"):
             self.assertNotIn(absent, text)
 
     def test_hostile(self):
