@@ -30,13 +30,13 @@ sys.path.insert(0, os.path.join(ROOT, "perf"))
 import comparison.account as account  # noqa: E402
 import comparison.drive as drive  # noqa: E402
 import comparison.interrupt as interrupt  # noqa: E402
-import comparison.main as compare_main  # noqa: E402
 import comparison.machine as machine  # noqa: E402
 import comparison.place as place  # noqa: E402
 import comparison.plot as plot  # noqa: E402
 import comparison.powercut as powercut  # noqa: E402
 import comparison.process as process  # noqa: E402
 import comparison.results as results_of  # noqa: E402
+import comparison.rounds as rounds  # noqa: E402
 import comparison.servers as servers_of  # noqa: E402
 import comparison.tables as tables  # noqa: E402
 import comparison.workload as workload_of  # noqa: E402
@@ -620,7 +620,7 @@ class Rounds(unittest.TestCase):
         self.where.open()
 
     def run_rounds(self, turn):
-        bench = compare_main.Bench(self.given, self.servers, [], self.where, None)
+        bench = rounds.Bench(self.given, self.servers, [], self.where, None)
         order = []
 
         def record(given, running, workload, wants_memory):
