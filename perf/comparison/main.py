@@ -56,14 +56,19 @@ def make_parser():
     add = parser.add_argument
     add("--build", metavar="DIR", default=os.path.join(servers_of.ROOT, "build"),
         help="Meson's build directory (build)")
-    add("--sizes", metavar="LIST", default="1k,10k,100k,1m", help="of messages (1k,10k,100k,1m)")
-    add("--connections", metavar="LIST", default="1,100,1000", help="at once (1,100,1000)")
-    add("--modes", metavar="LIST", default="plain,pipelined", help="(plain,pipelined)")
+    add("--rates", metavar="LIST",
+        help="open loops at these messages a second (1000,5000), or at these shares of what each "
+             "server takes at most (10%%,25%%,50%%), which is measured first")
+    add("--sizes", metavar="LIST", help="of messages (1k,10k,100k,1m; with --rates 10k)")
+    add("--connections", metavar="LIST", help="at once (1,100,1000; with --rates 50)")
+    add("--modes", metavar="LIST", help="(plain,pipelined; with --rates plain)")
     add("--peers", metavar="LIST", default="all", help="names as --list prints them; all; none")
+    add("--only", metavar="LIST", help="of all these servers only those with these names")
     add("--server", metavar="NAME=COMMAND", action="append", default=[],
         help="one more server in the foreground; {port}, {dir}, {build} in COMMAND are filled in")
     add("--rounds", metavar="N", type=positive, default=5, help="(5)")
-    add("--duration", metavar="S", type=seconds, default=1.0, help="timed seconds of a turn (1)")
+    add("--duration", metavar="S", type=seconds,
+        help="timed seconds of a turn (1; with --rates 5)")
     add("--warmup", metavar="S", type=seconds, default=0.2, help="seconds before them (0.2)")
     add("--out", metavar="DIR", default="compare-result",
         help="gets result.md, result.json, result.png, result.svg (compare-result)")
@@ -92,23 +97,46 @@ def parse_cores(text):
     return int(parts[0]), int(parts[1])
 
 
+# What is not given: for closed loops, and with --rates.
+DEFAULTS = {"sizes": ("1k,10k,100k,1m", "10k"), "connections": ("1,100,1000", "50"),
+            "modes": ("plain,pipelined", "plain"), "duration": (1.0, 5.0)}
+
+
+def choose(options):
+    """The servers that are asked for."""
+    chosen = servers_of.choose(options.peers)
+    chosen += [servers_of.given(text) for text in options.server]
+    names = [server.name for server in chosen]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"there are two servers {name!r}")
+    if options.only is None:
+        return chosen
+    wanted = [name.strip() for name in options.only.split(",")]
+    for name in wanted:
+        if name not in names:
+            raise ValueError(f"--only: there is no server {name!r}; there are {', '.join(names)}")
+    return [server for server in chosen if server.name in wanted]
+
+
 def refine(options):
     """Texts become values; ValueError with what would be right."""
+    for name, (closed, opened) in DEFAULTS.items():
+        if getattr(options, name) is None:
+            setattr(options, name, closed if options.rates is None else opened)
     options.build = os.path.abspath(options.build)
     options.work = os.path.abspath(options.work or options.build)
     options.packages = os.path.abspath(options.packages or os.path.join(options.build, "peers"))
     options.load = options.load or os.path.join(options.build, "perf", "ringpost-load")
     options.out = os.path.abspath(options.out)
     options.server_core, options.load_core = parse_cores(options.cores)
-    options.chosen = servers_of.choose(options.peers)
-    options.chosen += [servers_of.given(text) for text in options.server]
-    names = [server.name for server in options.chosen]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"there are two servers {name!r}")
+    options.chosen = choose(options)
     lists = {}
     for name, parse in (("modes", workload_of.parse_mode), ("sizes", workload_of.parse_size),
-                        ("connections", workload_of.parse_count)):
+                        ("connections", workload_of.parse_count),
+                        ("rates", workload_of.parse_rate)):
+        if getattr(options, name) is None:
+            continue
         try:
             lists[name] = workload_of.parse_list(getattr(options, name), parse)
         except ValueError as error:
@@ -202,6 +230,12 @@ def notes_of(options, note, cgroup):
     if cgroup is None:
         notes.append("No cgroup v2 can be made here: CPU is that of the process tree in /proc, "
                      "connections and warm-up included.")
+    if options.rates is not None:
+        notes.append("Columns with a rate are open loops: messages become due at even distances, "
+                     "whatever the server does, and latency counts from then. A share is one of "
+                     "the median of the server's own closed loop, the column without a rate. "
+                     "What did not keep up (99 % of what was due) was slower than its latency "
+                     "tells: that grows with the length of a turn.")
     if options.server_core == options.load_core:
         notes.append("Server and load share one CPU: only CPU per message means something.")
     return notes + [f"Beware: {line}."
@@ -226,6 +260,9 @@ def write_all(bench, options, about):
     return text, [stem + ".md", stem + ".json"] + plots
 
 
+MEDIANS = ("cpu_us", "messages_per_s", "p50_us", "p99_us", "p999_us", "asked_per_s", "kept_share")
+
+
 def as_object(bench, options, about, servers):
     results = bench.results
     return {
@@ -236,12 +273,18 @@ def as_object(bench, options, about, servers):
                      "is_durable": results.is_durable(server.name),
                      "measured_by": results.bases(server.name)} for server in servers],
         "workloads": [{"mode": workload.mode, "size": workload.size,
-                       "connections": workload.connections} for workload in options.workloads],
+                       "connections": workload.connections,
+                       "rate": workload.rate.name if workload.rate else None}
+                      for workload in options.workloads],
         "medians": [{"server": server.name, "workload": index,
                      **{key: results.value(server.name, index, key)
-                        for key in ("cpu_us", "messages_per_s", "p50_us", "p99_us")},
+                        for key in MEDIANS},
                      "ratios": {base: results.ratio(server.name, base, index)
-                                for base in results.bases(server.name)}}
+                                for base in results.bases(server.name)},
+                     "p99_ratios": {base: results.ratio(server.name, base, index, "p99_us")
+                                    for base in results.bases(server.name)},
+                     "p999_ratios": {base: results.ratio(server.name, base, index, "p999_us")
+                                     for base in results.bases(server.name)}}
                     for server in servers for index in range(len(options.workloads))
                     if results.value(server.name, index, "cpu_us") is not None],
         "runs": results.runs,
@@ -265,8 +308,7 @@ def measure(options, there, skipped):
         try:
             if not options.no_power_cut and powercut.why_not() is None:
                 bench.cut_power()
-            for round_number in range(options.rounds):
-                bench.run_round(round_number)
+            bench.run_all()
             is_whole = True
         except interrupt.Stop:
             tell("interrupted: cleaning up")

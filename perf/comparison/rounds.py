@@ -11,6 +11,7 @@ import comparison.powercut as powercut
 import comparison.process as process
 import comparison.results as results_of
 import comparison.tables as tables
+import comparison.workload as workload_of
 
 PROGRAM = "compare"
 FREE_MIN = 0.25   # of the file system: with less than that the servers are started anew
@@ -48,7 +49,8 @@ def describe(run):
         return "FAILED: nothing was accepted"
     text = (f"{tables.number(run['cpu_us'])} µs/message, "
             f"{tables.number(run['messages_per_s'])}/s, "
-            f"p99 {tables.milliseconds(run['p99_us'])} ms")
+            f"p99 {tables.milliseconds(run['p99_us'])} ms, "
+            f"p99.9 {tables.milliseconds(run['p999_us'])} ms")
     if run["errors"] or run["refused"]:
         text += f"; refused {run['refused']}, errors {run['errors']}"
     return text
@@ -66,6 +68,7 @@ class Bench:
         self.up = []
         self.unable = set()  # (server, mode) that EHLO does not offer
         self.failed = {}     # (server, workload): turns without a figure
+        self.maxima = {}     # (server, workload): messages/s of its closed loop
 
     def drop(self, server, why):
         """A server that cannot go on: named like one that is not there."""
@@ -110,15 +113,24 @@ class Bench:
             self.stop_all()
             self.start_all()
 
+    def rate_of(self, name, index):
+        """Messages a second for an open loop, the same in all rounds; None: not known."""
+        closed = workload_of.closed_of(self.options.workloads, index)
+        if (name, closed) not in self.maxima:
+            self.maxima[name, closed] = self.results.value(name, closed, "messages_per_s")
+        return self.options.workloads[index].rate.of(self.maxima[name, closed])
+
     def take_turn(self, running, index, round_number):
         name, workload = running.server.name, self.options.workloads[index]
-        if self.is_skipped(running, index):
+        rate = self.rate_of(name, index) if workload.rate else None
+        if self.is_skipped(running, index) or workload.rate and rate is None:
             self.progress.total -= 1
             return
         self.progress.begin_turn()
         if running.server.keeps:
             place.touch_memory(self.options.warm_octets)
-        run = drive.turn(self.options, running, workload, wants_memory=round_number == 0)
+        run = drive.turn(self.options, running, workload, wants_memory=round_number == 0,
+                         rate=rate)
         self.results.add(name, index, round_number, run)
         if not run.get("accepted"):
             self.failed[name, index] = self.failed.get((name, index), 0) + 1
@@ -126,12 +138,18 @@ class Bench:
         self.progress.end_turn(f"round {round_number + 1}, {workload.mode} {workload.name}, "
                                f"{name}: {describe(run)}")
 
-    def run_round(self, round_number):
-        tell(f"round {round_number + 1} of {self.options.rounds}: starting "
+    def run_all(self):
+        for indexes in workload_of.passes(self.options.workloads):
+            for round_number in range(self.options.rounds):
+                self.run_round(round_number, indexes)
+
+    def run_round(self, round_number, indexes):
+        kind = "open loop, " if self.options.workloads[indexes[0]].rate else ""
+        tell(f"{kind}round {round_number + 1} of {self.options.rounds}: starting "
              f"{len(self.there)} servers")
         try:
             self.start_all()
-            for index in range(len(self.options.workloads)):
+            for index in indexes:
                 self.make_room()
                 first = (round_number + index) % max(len(self.up), 1)
                 for running in self.up[first:] + self.up[:first]:
