@@ -14,6 +14,7 @@
 const struct rp_load_figures_quantile rp_load_figures_quantiles[RP_LOAD_FIGURES_QUANTILES] = {
     {0.5,   "p50",   "p50"  },
     {0.9,   "p90",   "p90"  },
+    {0.95,  "p95",   "p95"  },
     {0.99,  "p99",   "p99"  },
     {0.999, "p99.9", "p99_9"},
 };

@@ -81,7 +81,7 @@ struct rp_load_figures_quantile {
     const char *name;     /* "p99.9" */
     const char *key_name; /* "p99_9": of JSON */
 };
-#define RP_LOAD_FIGURES_QUANTILES 4u
+#define RP_LOAD_FIGURES_QUANTILES 5u
 extern const struct rp_load_figures_quantile rp_load_figures_quantiles[RP_LOAD_FIGURES_QUANTILES];
 
 #endif

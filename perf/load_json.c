@@ -17,7 +17,9 @@
  *   begun                   messages
  *   accepted, refused       messages; with a positive reply; ended by a reply of 4xx or 5xx
  *   errors                  {connect, closed, protocol, timeout: count}: no reply that says so
- *   recipients_refused, connected (connections that got their greeting)
+ *   recipients_refused
+ *   connections_refused     their greeting, EHLO or AUTH was answered with 4xx or 5xx
+ *   connected               connections that got their greeting
  *   late                    messages begun 1 ms or more after their intended time (not closed)
  *   never_sent              messages that were due, and never begun (not closed)
  *   octets                  of the bodies of accepted messages
@@ -25,7 +27,7 @@
  *   client_cpu_s, client_cpu_us_per_message, client_cores,
  *   client_share            of client_cores; from 0.9 on the generator measured itself
  *   server_cpu_s, server_cpu_us_per_message    absent where not known
- *   latency_us              {phase: {count, mean, min, p50, p90, p99, p99_9, max}}; phases are
+ *   latency_us              {phase: {count, mean, min, p50, p90, p95, p99, p99_9, max}}; phases are
  *                           connect, greeting, ehlo, auth, mail, rcpt, data, end, quit, message;
  *                           those that never happened are absent
  *   replies                 {phase: {code: count}}
@@ -36,6 +38,8 @@
  *                           that took longest waited from from_s to to_s. Intervals no further
  *                           from a peak than its latency are of the same stall, and left out
  *   histogram               [[low_us, high_us, count]]: latency of messages, bounds included
+ *   thresholds              [{threshold, met}]: as given
+ *   verdict                 {passed, reasons: [text]}: why it failed, one line each
  *   verify                  {fine, accepted, found, lost, duplicated, corrupted, damaged,
  *                           unaccepted, foreign, examples: [text]}; absent where not asked for
  *   samples                 [text]: what refused, or went wrong; \xNN where it is no UTF-8
@@ -43,6 +47,7 @@
 #include "load_figures.h"
 #include "load_peaks.h"
 #include "load_report.h"
+#include "load_verdict.h"
 #include "tools/json.h"
 #include "tools/target.h"
 #include "tools/text.h"
@@ -127,6 +132,7 @@ static void set_counts(struct rp_json *json, const struct rp_load_stats *stats)
     rp_json_set_number(json, "refused", stats->refused);
     set_object(json, "errors", &errors);
     rp_json_set_number(json, "recipients_refused", stats->recipients_refused);
+    rp_json_set_number(json, "connections_refused", stats->connections_refused);
     rp_json_set_number(json, "connected", stats->connections);
     rp_json_set_number(json, "late", stats->late);
     rp_json_set_number(json, "never_sent", stats->never_sent);
@@ -266,7 +272,7 @@ static json_t *words(const char *text)
     if (rp_text_is_utf8((const uint8_t *)text, len)) {
         return json_stringn(text, len);
     }
-    char escaped[4 * RP_LOAD_SAMPLE_LEN + 1];
+    char escaped[2048]; /* of more than that the end is left out */
     size_t at = 0;
     while (len > 0 && at + 4 < sizeof(escaped)) {
         size_t sequence_len = rp_text_sequence_len((const uint8_t *)text, len);
@@ -280,6 +286,32 @@ static json_t *words(const char *text)
         len -= sequence_len > 0 ? sequence_len : 1;
     }
     return json_stringn(escaped, at);
+}
+
+static void set_verdict(struct rp_json *json, const struct rp_load_report *report)
+{
+    static struct rp_load_verdict verdict; /* one thread; too large for the stack */
+    json_t *thresholds = json_array();
+    json_t *reasons = json_array();
+    struct rp_json one;
+    rp_load_verdict_init(&verdict, report);
+    for (uint32_t index = 0; index < report->threshold_count; index++) {
+        char text[256];
+        bool is_met =
+            rp_load_threshold_is_met(&report->thresholds[index], report, text, sizeof(text));
+        rp_json_open(&one);
+        rp_json_set_text(&one, "threshold", report->thresholds[index].text);
+        set_flag(&one, "met", is_met);
+        append(json, thresholds, rp_json_take(&one));
+    }
+    for (uint32_t index = 0; index < verdict.count; index++) {
+        append(json, reasons, words(verdict.reasons[index]));
+    }
+    rp_json_open(&one);
+    set_flag(&one, "passed", verdict.count == 0);
+    rp_json_set(&one, "reasons", reasons);
+    rp_json_set(json, "thresholds", thresholds);
+    set_object(json, "verdict", &one);
 }
 
 static void set_verify(struct rp_json *json, const struct rp_load_verify_result *verify)
@@ -332,6 +364,7 @@ static int write_object(const struct rp_load_report *report, struct rp_output *o
     if (report->verify != NULL) {
         set_verify(&json, report->verify);
     }
+    set_verdict(&json, report);
     set_samples(&json, report->stats);
     json_t *object = rp_json_take(&json);
     size_t flags = JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(REAL_DIGITS);

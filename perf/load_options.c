@@ -301,7 +301,7 @@ static int add_threshold(struct rp_load_options *options,
                          const char *value,
                          char *error)
 {
-    if (options->threshold_count == RP_LOAD_OPTIONS_THRESHOLDS_MAX) {
+    if (options->threshold_count == RP_LOAD_THRESHOLDS_MAX) {
         return refuse(error, row, value, "too many thresholds; give at most 32");
     }
     options->thresholds[options->threshold_count++] = value;

@@ -138,9 +138,16 @@ static struct rp_load_interval *interval_at(struct rp_load_stats *stats, uint64_
 void rp_load_stats_begin(struct rp_load_stats *stats, uint64_t now_ns)
 {
     uint64_t *const counters[] = {
-        &stats->accepted,    &stats->refused, &stats->octets,
-        &stats->connections, &stats->started, &stats->recipients_refused,
-        &stats->late,        &stats->end_ns,  &stats->never_sent,
+        &stats->accepted,
+        &stats->refused,
+        &stats->octets,
+        &stats->connections,
+        &stats->connections_refused,
+        &stats->started,
+        &stats->recipients_refused,
+        &stats->late,
+        &stats->end_ns,
+        &stats->never_sent,
     };
     for (size_t index = 0; index < sizeof(counters) / sizeof(counters[0]); index++) {
         rp_counter_set(counters[index], 0);
@@ -300,6 +307,7 @@ void rp_load_stats_add(struct rp_load_stats *sum, const struct rp_load_stats *ot
     rp_counter_add(&sum->refused, rp_counter_get(&other->refused));
     rp_counter_add(&sum->octets, rp_counter_get(&other->octets));
     rp_counter_add(&sum->connections, rp_counter_get(&other->connections));
+    rp_counter_add(&sum->connections_refused, rp_counter_get(&other->connections_refused));
     rp_counter_add(&sum->recipients_refused, rp_counter_get(&other->recipients_refused));
     rp_counter_add(&sum->started, rp_counter_get(&other->started));
     rp_counter_add(&sum->late, rp_counter_get(&other->late));

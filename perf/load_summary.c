@@ -86,6 +86,11 @@ static void put_counts(const struct rp_load_report *report, const struct rp_load
         rp_output_text(&output, " messages, %s recipients",
                        rp_load_figures_count_text(stats->recipients_refused));
     }
+    if (stats->connections_refused > 0) {
+        rp_output_text(&output, "%s, %s connections",
+                       stats->recipients_refused > 0 ? "" : " messages",
+                       rp_load_figures_count_text(stats->connections_refused));
+    }
     rp_output_text(&output, "\n%-*s%*s", LABEL_LEN, "errors", NUMBER_LEN,
                    rp_load_figures_count_text(figures->errors));
     const char *before = " ";

@@ -235,6 +235,7 @@ static void stop(struct rp_load_worker *worker)
     rp_load_pace_stop(&worker->pace, crew->now_ns);
     rp_counter_add(&crew->stats->never_sent, rp_load_pace_drop(&worker->pace));
     for (uint32_t index = 0; index < worker->options.connections; index++) {
+        rp_load_conn_tell(&worker->conns[index], crew);
         rp_load_conn_pump(&worker->conns[index], crew); /* QUIT, where nothing is in flight */
     }
 }
@@ -247,7 +248,8 @@ static void look_for_stop(struct rp_load_worker *worker)
         atomic_store(&signals->is_stopping, true); /* the others are not to go on alone */
     }
     if (worker->stopped_ns == 0 &&
-        (crew->is_dry || worker->pace.is_stopped || crew->now_ns >= worker->times.stop_ns ||
+        (crew->is_dry || worker->pace.is_stopped || rp_load_pace_is_dry(&worker->pace) ||
+         crew->now_ns >= worker->times.stop_ns ||
          atomic_load_explicit(&signals->is_stopping, memory_order_relaxed))) {
         stop(worker);
     }
@@ -322,6 +324,15 @@ static void end_conns(struct rp_load_worker *worker)
     }
 }
 
+/* Who waited for a server that was starting saw no error; where none started, each try was one. */
+static void count_early(struct rp_load_crew *crew)
+{
+    while (!crew->has_been_ready && crew->early_count > 0) {
+        rp_load_stats_error(crew->stats, crew->now_ns, RP_LOAD_ERROR_CONNECT);
+        crew->early_count--;
+    }
+}
+
 void rp_load_worker_run(struct rp_load_worker *worker, const struct rp_load_times *times)
 {
     struct rp_load_crew *crew = &worker->crew;
@@ -348,6 +359,7 @@ void rp_load_worker_run(struct rp_load_worker *worker, const struct rp_load_time
         note_drained(worker);
     }
     end_conns(worker);
+    count_early(crew);
     rp_load_ring_close(crew->ring);
     crew->ring = NULL;
     tell(worker, &signals->done_count);

@@ -17,11 +17,12 @@ LOAD_PAGE = os.environ["LOAD_PAGE"]
 ALWAYS = {
     "program", "version", "started", "target", "mode", "protocol", "size", "connections",
     "workers", "recipients", "per_connection", "arrivals", "interrupted", "seconds", "begun",
-    "accepted", "refused", "errors", "recipients_refused", "connected", "late", "never_sent",
+    "accepted", "refused", "errors", "recipients_refused", "connections_refused", "connected",
+    "late", "never_sent", "thresholds", "verdict",
     "octets", "messages_per_s", "octets_per_s", "client_cpu_s", "client_cpu_us_per_message",
     "client_cores", "client_share", "latency_us", "replies", "series", "peaks", "histogram",
     "samples"}
-LATENCY = {"count", "mean", "min", "p50", "p90", "p99", "p99_9", "max"}
+LATENCY = {"count", "mean", "min", "p50", "p90", "p95", "p99", "p99_9", "max"}
 PHASES = {"connect", "greeting", "ehlo", "auth", "mail", "rcpt", "data", "end", "quit", "message"}
 INTERVAL = {"t_s", "seconds", "accepted", "refused", "errors", "octets", "latency_mean_us",
             "latency_max_us"}
@@ -53,6 +54,10 @@ class Keys(unittest.TestCase):
         self.assertIs(found["interrupted"], False)
         self.assertIs(found["verify"]["fine"], True)
         self.assertEqual(set(found["verify"]), VERIFY)
+        self.assertEqual(found["thresholds"], [])
+        self.assertEqual(found["verdict"], {"passed": False, "reasons": [
+            "127.0.0.1:2525: errors: closed 1; closed: after DATA"]})
+        self.assertEqual(result("one")["verdict"], {"passed": True, "reasons": []})
 
     def test_open(self):
         found = result("open")
@@ -61,6 +66,12 @@ class Keys(unittest.TestCase):
         self.assertEqual((found["late"], found["never_sent"], found["interrupted"]),
                          (321, 17, True))
         self.assertGreater(found["client_share"], 0.9)
+        self.assertEqual(found["connections_refused"], 9)
+        self.assertEqual(found["thresholds"], [{"threshold": "p99=1h", "met": True},
+                                               {"threshold": "never_sent=16", "met": False}])
+        self.assertIs(found["verdict"]["passed"], False)
+        self.assertEqual(found["verdict"]["reasons"][1:],
+                         ["threshold missed: never_sent: 17, the threshold 16"])
 
     def test_empty(self):
         found = result("empty")
@@ -109,14 +120,14 @@ class Numbers(unittest.TestCase):
         self.assertLessEqual(set(found["latency_us"]), PHASES)
         for latency in found["latency_us"].values():
             self.assertEqual(set(latency), LATENCY)
-            ordered = [latency[key] for key in ("min", "p50", "p90", "p99", "p99_9", "max")]
+            ordered = [latency[key] for key in ("min", "p50", "p90", "p95", "p99", "p99_9", "max")]
             self.assertEqual(ordered, sorted(ordered))
         message, rows = found["latency_us"]["message"], found["histogram"]
         self.assertEqual(sum(row[2] for row in rows), message["count"])
         self.assertEqual(message["count"], found["accepted"])
         self.assertEqual(rows, sorted(rows))
         # A second way to the quantiles: from the rows.
-        for key, share in (("p50", 0.5), ("p99", 0.99), ("p99_9", 0.999)):
+        for key, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99_9", 0.999)):
             rest = share * message["count"]
             for _, high, count in rows:
                 rest -= count

@@ -34,6 +34,8 @@ class Summary(unittest.TestCase):
         self.assertEqual(accepted[2:5], ["messages", "in", "19.97"])
         self.assertEqual(accepted[7:], ["messages/s,", "55.2", "MB/s"])
         self.assertEqual(self.row(text, "refused"), ["refused", "400"])
+        self.assertEqual(self.row(summary("open"), "refused"),
+                         ["refused", "400", "messages,", "9", "connections"])
         self.assertEqual(self.row(text, "errors"), ["errors", "1", "closed", "1"])
         self.assertEqual(self.row(text, "rcpt", "550"),
                          ["rcpt", "550", "350", "550", "5.1.1", "no", "such", "user"])
@@ -56,7 +58,7 @@ class Summary(unittest.TestCase):
         at = lines.index(head)
         for line in lines[at + 1:at + 8]:
             self.assertEqual(len(line), len(head))
-            self.assertRegex(line, r"^  \w+ +[\d,]+( +[\d.]+ (ns|us|ms|s|min)){6}$")
+            self.assertRegex(line, r"^  \w+ +[\d,]+( +[\d.]+ (ns|us|ms|s|min)){7}$")
 
     def test_open(self):
         text = summary("open")
