@@ -75,7 +75,7 @@ static const struct row rows[] = {
     {"quiet",             NULL,      "say nothing but what goes wrong",                          FLAG,        PLACE(is_quiet),       0, 0},
     {"i-own-this-server", NULL,      "allow a target that is not on this machine",               FLAG,        PLACE(is_owned),       0, 0},
     {"self-test",         NULL,      "measure what this program can do here at most",            FLAG,        PLACE(is_self_test),   0, 0},
-    {"help",              NULL,      "print this",                                               FLAG,        PLACE(is_help),        0, 0},
+    {"help",              NULL,      "print this, as -h does",                                   FLAG,        PLACE(is_help),        0, 0},
     {"version",           NULL,      "print the version",                                        FLAG,        PLACE(is_version),     0, 0},
 };
 /* clang-format on */

@@ -633,6 +633,8 @@ class Face(Case):
         named = re.findall(r"(?m)^\.It Fl -([\w-]+)", manual)
         self.assertEqual(sorted(named), sorted(options))
         self.assertLessEqual(max(map(len, shown.stdout.decode().splitlines())), 85)
+        short = subprocess.run([PROGRAM, "-h"], capture_output=True, timeout=LIMIT_S, check=True)
+        self.assertEqual((short.stdout, short.stderr), (shown.stdout, b""))
 
     def test_full_disk(self):
         with open("/dev/full", "wb") as full:
