@@ -9,10 +9,10 @@
  */
 #include "load_charts.h"
 #include "load_figures.h"
+#include "load_file.h"
 #include "load_report.h"
 #include "load_verdict.h"
 #include "markup.h"
-#include "tools/target.h"
 #include "tools/text.h"
 
 #include <stdbool.h>
@@ -437,7 +437,7 @@ enum rp_failure_exit rp_load_html_write(const struct rp_load_report *report, con
     struct rp_load_figures figures;
     struct rp_output *output = &target.output;
     rp_load_figures_init(&figures, report);
-    enum rp_failure_exit outcome = rp_target_open(&target, path);
+    enum rp_failure_exit outcome = rp_load_file_open(&target, path);
     if (outcome != RP_EXIT_FINE) {
         return outcome;
     }

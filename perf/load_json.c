@@ -45,11 +45,11 @@
  *   samples                 [text]: what refused, or went wrong; \xNN where it is no UTF-8
  */
 #include "load_figures.h"
+#include "load_file.h"
 #include "load_peaks.h"
 #include "load_report.h"
 #include "load_verdict.h"
 #include "tools/json.h"
-#include "tools/target.h"
 #include "tools/text.h"
 
 #include <errno.h>
@@ -379,7 +379,7 @@ static int write_object(const struct rp_load_report *report, struct rp_output *o
 
 enum rp_failure_exit rp_load_json_write(const struct rp_load_report *report, const char *path)
 {
-    enum rp_failure_exit outcome = rp_target_open(&target, path);
+    enum rp_failure_exit outcome = rp_load_file_open(&target, path);
     if (outcome != RP_EXIT_FINE) {
         return outcome;
     }

@@ -74,7 +74,7 @@ void rp_load_progress_show(struct rp_load_progress *progress,
 void rp_load_progress_clear(struct rp_load_progress *progress);
 
 /* Each: RP_EXIT_FINE; or RP_EXIT_FAILED, and what was wrong was told on stderr. `path` "-" is
- * stdout. A file is written aside and renamed: whole or not. */
+ * stdout. A file is written aside and renamed: whole or not; its mode is what the umask leaves. */
 enum rp_failure_exit rp_load_summary_print(const struct rp_load_report *report); /* to stdout */
 enum rp_failure_exit rp_load_json_write(const struct rp_load_report *report, const char *path);
 enum rp_failure_exit rp_load_html_write(const struct rp_load_report *report, const char *path);

@@ -593,7 +593,9 @@ class Ends(Case):
     def test_outputs(self):
         page = os.path.join(self.work, "page.html")
         with Server() as server:
-            run = self.load(server.target, "--messages", 5, "--quiet", "--html", page)
+            run = self.load(server.target, "--messages", 5, "--quiet", "--html", page, umask=0o027)
+            for path in (page, self.json_path):
+                self.assertEqual(os.stat(path).st_mode & 0o777, 0o640)
             self.assertEqual((run.status, run.stdout, run.stderr), (0, "", ""))
             with open(page, encoding="utf-8") as file:
                 self.assertTrue(file.read().lower().startswith("<!doctype html>"))
