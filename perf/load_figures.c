@@ -206,3 +206,12 @@ void rp_load_figures_duration(double seconds, char text_out[RP_LOAD_FIGURES_TEXT
                        (unsigned)(minutes % 60));
     }
 }
+
+const char *rp_load_figures_bound(double client_share, double server_share, double cpus_share)
+{
+    bool is_client = client_share >= server_share;
+    if ((is_client ? client_share : server_share) >= RP_LOAD_FIGURES_BUSY) {
+        return is_client ? "generator" : "server";
+    }
+    return cpus_share >= RP_LOAD_FIGURES_BUSY ? "CPUs" : "waiting";
+}

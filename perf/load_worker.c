@@ -38,11 +38,15 @@ static const struct rp_load_ring_options ring_options = {
     .buffer_size = 2048, /* an EHLO reply, or the replies of a few pipelined messages */
 };
 
-static uint64_t thread_cpu_ns(void)
+/* Since `begin`; the time used is the clock's own. */
+static struct rp_load_cpu_thread thread_cpu(const struct rp_load_cpu_thread *begin)
 {
     struct timespec used;
+    struct rp_load_cpu_thread now = rp_load_cpu_thread(gettid());
     (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used); /* exists on every Linux */
-    return (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec;
+    now.used_ns = (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec - begin->used_ns;
+    now.denied_ns -= begin->denied_ns;
+    return now;
 }
 
 /* ---- open and close ---- */
@@ -177,7 +181,7 @@ static void look_at_clock(struct rp_load_worker *worker)
     if (!worker->is_timed && crew->now_ns >= worker->times.begin_ns) {
         worker->is_timed = true;
         rp_load_stats_begin(crew->stats, worker->times.begin_ns);
-        worker->cpu_begin_ns = thread_cpu_ns();
+        worker->cpu = thread_cpu(&(struct rp_load_cpu_thread){0});
     }
 }
 
@@ -265,7 +269,7 @@ static void drop_all(struct rp_load_worker *worker, enum rp_load_error error)
 static void note_drained(struct rp_load_worker *worker)
 {
     worker->drained_ns = worker->crew.now_ns;
-    worker->cpu_ns = thread_cpu_ns() - worker->cpu_begin_ns;
+    worker->cpu = thread_cpu(&worker->cpu);
     tell(worker, &worker->options.signals->drained_count);
 }
 

@@ -649,10 +649,13 @@ class Face(Case):
         shown = subprocess.run([PROGRAM, "--self-test", "--duration", "100ms", "--connections",
                                 "4"], capture_output=True, timeout=LIMIT_S, check=False)
         self.assertEqual((shown.returncode, shown.stderr), (0, b""))
-        rows = re.findall(r"(?m)^(plain|pipelined|bdat) +(1024|10240) +(\d+) +(\d+) ",
+        rows = re.findall(r"(?m)^(plain|pipelined|bdat) +(1024|10240) +(\d+) +(\d+) +[\d.]+ +"
+                          r"\d+ % +\d+ % +"
+                          r"(generator|server|CPUs|waiting)$",
                           shown.stdout.decode())
         self.assertEqual(len(rows), 6, shown.stdout)
         self.assertTrue(all(int(row[2]) > 0 and int(row[3]) > 0 for row in rows))
+        self.assertIn(b"\nBound by: ", shown.stdout)
 
 
 if __name__ == "__main__":
