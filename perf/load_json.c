@@ -2,47 +2,7 @@
 /*
  * load_json.c - the result of a run for machines: one JSON object.
  *
- * Keys are stable: new ones may come, these do not change. Times end in their unit.
- *
- *   program, version        "ringpost-load", that of this build
- *   started                 RFC 3339, UTC
- *   target, mode, protocol  as asked for: "127.0.0.1:2525"; plain, pipelined or bdat; smtp or lmtp
- *   size                    as asked for, a text: "10240", "1024-65536", "eml:DIR"
- *   connections, workers, recipients, per_connection (0: no limit)
- *   command                 the command line; absent where it is not known
- *   arrivals                closed (as fast as replies come), constant or poisson
- *   rate                    messages/s that were asked for; absent when closed
- *   interrupted             true: ended by a signal
- *   seconds                 length of the timed part; all counts are of it
- *   begun                   messages
- *   accepted, refused       messages; with a positive reply; ended by a reply of 4xx or 5xx
- *   errors                  {connect, closed, protocol, timeout: count}: no reply that says so
- *   recipients_refused
- *   connections_refused     their greeting, EHLO or AUTH was answered with 4xx or 5xx
- *   connected               connections that got their greeting
- *   late                    messages begun 1 ms or more after their intended time (not closed)
- *   never_sent              messages that were due, and never begun (not closed)
- *   octets                  of the bodies of accepted messages
- *   messages_per_s, octets_per_s    accepted ones
- *   client_cpu_s, client_cpu_us_per_message, client_cores,
- *   client_share            of client_cores; from 0.9 on the generator measured itself
- *   server_cpu_s, server_cpu_us_per_message    absent where not known
- *   latency_us              {phase: {count, mean, min, p50, p90, p95, p99, p99_9, max}}; phases are
- *                           connect, greeting, ehlo, auth, mail, rcpt, data, end, quit, message;
- *                           those that never happened are absent
- *   replies                 {phase: {code: count}}
- *   series                  [{t_s, seconds, accepted, refused, errors, octets,
- *                           latency_mean_us, latency_max_us}]: t_s is the interval's begin
- *   peaks                   [{t_s, latency_us, from_s, to_s}]: the intervals with the largest
- *                           latencies, the worst first, at most 5: t_s as in series; the message
- *                           that took longest waited from from_s to to_s. Intervals no further
- *                           from a peak than its latency are of the same stall, and left out
- *   histogram               [[low_us, high_us, count]]: latency of messages, bounds included
- *   thresholds              [{threshold, met}]: as given
- *   verdict                 {passed, reasons: [text]}: why it failed, one line each
- *   verify                  {fine, accepted, found, lost, duplicated, corrupted, damaged,
- *                           unaccepted, foreign, examples: [text]}; absent where not asked for
- *   samples                 [text]: what refused, or went wrong; \xNN where it is no UTF-8
+ * Keys are stable: new ones may come, these do not change. ringpost-load.1 tells what they mean.
  */
 #include "load_figures.h"
 #include "load_file.h"

@@ -4,15 +4,18 @@
 
 Goal: one object with the documented keys and nothing else, whose parts agree with each other;
 text of strangers comes through; a file is replaced whole or not at all.
-Method: the cases of load_case.h, written by load_page; the keys of load_json.c's comment.
+Method: the cases of load_case.h, written by load_page; the keys of the manual page.
 """
 import json
 import os
+import re
 import subprocess
 import tempfile
 import unittest
 
 LOAD_PAGE = os.environ["LOAD_PAGE"]
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MANUAL = os.path.join(ROOT, "perf", "ringpost-load.1")
 
 ALWAYS = {
     "program", "version", "started", "target", "mode", "protocol", "size", "connections",
@@ -80,6 +83,34 @@ class Keys(unittest.TestCase):
         self.assertEqual((found["series"], found["peaks"], found["histogram"], found["samples"]),
                          ([], [], [], []))
         self.assertEqual(found["messages_per_s"], 0)
+
+
+class Manual(unittest.TestCase):
+    """Its section about JSON has all keys, and no others."""
+
+    def setUp(self):
+        with open(MANUAL, encoding="ascii") as stream:
+            self.section = re.search(r"(?ms)^\.Ss JSON$.*?(?=^\.Ss )", stream.read()).group()
+
+    @staticmethod
+    def names(lines):
+        return {name for line in lines for name in re.findall(r"[a-z]\w*", line)}
+
+    def test_outer(self):
+        items = self.names(re.findall(r"(?m)^\.It Cm (.*)$", self.section))
+        keys = set(result("normal")) | set(result("open")) | set(result("empty"))
+        self.assertEqual(items, keys)
+
+    def test_inner(self):
+        for key, names in (("latency_us", LATENCY), ("series", INTERVAL), ("peaks", PEAK),
+                           ("verify", VERIFY), ("verdict", {"passed", "reasons"}),
+                           ("thresholds", {"threshold", "met"}),
+                           ("errors", {"connect", "closed", "protocol", "timeout"})):
+            item = re.search(rf"(?ms)^\.It Cm {key}$(.*?)(?=^\.It |^\.El)", self.section).group(1)
+            self.assertEqual(self.names(re.findall(r"(?m)^\.Cm (.*)$", item)), names, key)
+        item = re.search(r"(?ms)^\.It Cm latency_us$(.*?)(?=^\.It )", self.section).group(1)
+        for phase in PHASES:
+            self.assertRegex(item, rf"\b{phase}\b")
 
 
 class Numbers(unittest.TestCase):
