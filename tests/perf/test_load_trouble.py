@@ -160,8 +160,9 @@ class Trouble(Case):
 
     def test_stalling(self):
         """The run ends, however it was to end, and fails."""
-        for ends in (("--messages", 1000), ("--duration", "500ms"),
-                     ("--rate", 100, "--messages", 1000), ("--rate", 100, "--duration", "500ms")):
+        for ends in (("--messages", 1000), ("--duration", "1500ms"),
+                     ("--rate", 100, "--messages", 1000),
+                     ("--rate", 100, "--duration", "1500ms")):
             for verb, good in (("MAIL", "250 ok"), ("end", "250 ok")):
                 held, replies = self.stalling(verb, good)
                 with self.subTest(ends=ends, verb=verb), Server(replies) as server:
@@ -200,10 +201,10 @@ class Trouble(Case):
                 (hold, "timeout: no greeting came", "--timeout", "300ms"),
                 (hold, "no message was accepted; at the end: no greeting came", "--duration",
                  "500ms")):
+            held.clear()
             with self.subTest(words=words), Server({"greeting": greeting}) as server:
                 self.bad(1, words, server.target, "--connections", 2, *more)
                 held.set()
-                held.clear()
 
     def test_nobody(self):
         with Server(is_listening=False) as server:
