@@ -68,7 +68,7 @@ static const struct row rows[] = {
     {"timeout",           "T",       "give a connection up after this time without reply (60s)", TIME,        PLACE(timeout_ns),     0, 0},
     {"workers",           "N",       "threads (one for each usable CPU)",                        NUMBER,      PLACE(workers),        1, 1024},
     {"verify",            "DIR",     "afterwards: is each accepted message in this spool?",      TEXT,        PLACE(verify),         0, 0},
-    {"threshold",         "X=Y",     "exit 1 if it is missed: p99=20ms, errors=0, rate=1000",    THRESHOLD,   PLACE(thresholds),     0, 0},
+    {"threshold",         "X=Y",     "exit 1 if missed: p99=20ms, rate=1000, never_sent=0, ...",    THRESHOLD,   PLACE(thresholds),     0, 0},
     {"cpu-stat",          "FILE",    "cpu.stat of the server's cgroup: its CPU a message",       TEXT,        PLACE(cpu_stat),       0, 0},
     {"json",              "FILE",    "write the result for machines; - is stdout",               TEXT,        PLACE(json),           0, 0},
     {"html",              "FILE",    "write the result as a page",                               TEXT,        PLACE(html),           0, 0},

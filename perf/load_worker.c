@@ -26,6 +26,8 @@
 #define CLOCK_STRIDE   16u
 /* Until no connection at all could be had so long, the server may be still starting. */
 #define PATIENCE_NS    (2 * NS_PER_S)
+/* Between two words that a worker has a connection. */
+#define READY_NS       (50 * NS_PER_MS)
 /* After Ctrl-C: for messages in flight; and at any end: for the answers to QUIT. */
 #define DRAIN_NS       (2 * NS_PER_S)
 #define QUIT_NS        (1 * NS_PER_S)
@@ -212,20 +214,31 @@ static void check_conns(struct rp_load_worker *worker)
     worker->check_ns = crew->now_ns + sooner(CHECK_NS, worker->options.timeout_ns / 4 + 1);
 }
 
-/* No connection can be had for so long that waiting has no sense. */
+/* Some connection of this worker works; said now and then, as all workers read it. */
+static void note_ready(struct rp_load_worker *worker)
+{
+    struct rp_load_signals *signals = worker->options.signals;
+    uint64_t now_ns = worker->crew.now_ns;
+    uint64_t told_ns = atomic_load_explicit(&signals->ready_ns, memory_order_relaxed);
+    if (now_ns > told_ns + READY_NS) {
+        atomic_store_explicit(&signals->ready_ns, now_ns, memory_order_relaxed);
+    }
+}
+
+/* No worker can have a connection for so long that waiting has no sense. Where only this one has
+ * none, the server serves as many as it wants to. */
 static void check_patience(struct rp_load_worker *worker)
 {
     struct rp_load_crew *crew = &worker->crew;
-    struct rp_load_signals *signals = worker->options.signals;
-    if (crew->has_been_ready) {
-        atomic_store_explicit(&signals->has_been_ready, true, memory_order_relaxed);
-    }
-    if (crew->failing_ns == 0 || crew->ready_count > 0) {
+    uint64_t ready_ns =
+        atomic_load_explicit(&worker->options.signals->ready_ns, memory_order_relaxed);
+    if (crew->ready_count > 0 || (crew->has_been_ready && ready_ns == 0)) {
+        note_ready(worker);
         return;
     }
-    bool has_been = atomic_load_explicit(&signals->has_been_ready, memory_order_relaxed);
-    uint64_t patience_ns = has_been ? worker->options.timeout_ns : PATIENCE_NS;
-    if (crew->now_ns - crew->failing_ns > patience_ns) {
+    uint64_t patience_ns = ready_ns > 0 ? worker->options.timeout_ns : PATIENCE_NS;
+    uint64_t since_ns = crew->failing_ns > ready_ns ? crew->failing_ns : ready_ns;
+    if (crew->failing_ns > 0 && crew->now_ns > since_ns + patience_ns) {
         crew->is_fatal = true;
     }
 }
@@ -329,9 +342,12 @@ static void end_conns(struct rp_load_worker *worker)
 }
 
 /* Who waited for a server that was starting saw no error; where none started, each try was one. */
-static void count_early(struct rp_load_crew *crew)
+static void count_early(struct rp_load_worker *worker)
 {
-    while (!crew->has_been_ready && crew->early_count > 0) {
+    struct rp_load_crew *crew = &worker->crew;
+    bool has_been_ready =
+        crew->has_been_ready || atomic_load(&worker->options.signals->ready_ns) > 0;
+    while (!has_been_ready && crew->early_count > 0) {
         rp_load_stats_error(crew->stats, crew->now_ns, RP_LOAD_ERROR_CONNECT);
         crew->early_count--;
     }
@@ -363,7 +379,7 @@ void rp_load_worker_run(struct rp_load_worker *worker, const struct rp_load_time
         note_drained(worker);
     }
     end_conns(worker);
-    count_early(crew);
+    count_early(worker);
     rp_load_ring_close(crew->ring);
     crew->ring = NULL;
     tell(worker, &signals->done_count);

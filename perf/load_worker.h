@@ -23,7 +23,7 @@
 struct rp_load_signals {
     _Atomic bool is_stopping;       /* begin no message any more, finish what is in flight, soon */
     _Atomic bool is_aborted;        /* end at once */
-    _Atomic bool has_been_ready;    /* any worker has had a connection behind EHLO */
+    _Atomic uint64_t ready_ns;      /* when any worker had a connection behind EHLO last; 0: none */
     _Atomic uint32_t drained_count; /* workers that have no message in flight, and get none */
     _Atomic uint32_t done_count;    /* workers at their end */
     int event_fd;                   /* written at each of the two, and read by the main thread */

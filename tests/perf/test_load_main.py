@@ -392,6 +392,26 @@ class Refusals(Case):
             with self.subTest(workers=workers):
                 self.check_some(limit, connections, workers)
 
+    def test_worker_without(self):
+        """One of two workers gets no connection for longer than --timeout: the run goes on, as the
+        server serves the other one."""
+        lock = threading.Lock()
+        up = []
+
+        def greet(session, _line):
+            with lock:
+                up.append(session)
+                if len(up) == 1:
+                    return "220 fake"
+            session.socket.sendall(b"421 4.3.2 too many connections\r\n")
+            return None
+        with Server({"greeting": greet}) as server:
+            run = self.load(server.target, "--duration", "1500ms", "--timeout", "300ms",
+                            "--connections", 2, "--workers", 2)
+        self.assertEqual(run.status, 0, run.stderr)
+        self.assertGreaterEqual(run.json["seconds"], 1.5)
+        self.assertGreaterEqual(run.json["connections_refused"], 2)
+
     def check_some(self, limit, connections, workers):
         lock = threading.Lock()
         has_refused = threading.Event()
