@@ -4,6 +4,8 @@ rate, a dot for each server."""
 import importlib
 import math
 
+import comparison.tables as tables
+
 MISSING = "matplotlib is missing: no plot (Debian: apt-get install python3-matplotlib)"
 
 # Told apart without colour by their shapes; the colours are Okabe and Ito's.
@@ -63,8 +65,8 @@ def draw_panel(axes, results, servers, index, is_open):
         colour, marker = STYLES[style_of(results, server)]
         axes.plot([value], [place], marker=marker, color=colour, markersize=8,
                   markeredgewidth=2.5 if marker == "|" else 0, linestyle="none")
-        axes.annotate(f"{value:,.0f}" if value >= 10 else f"{value:.1f}", (value, place),
-                      xytext=(7, 0), textcoords="offset points", fontsize=7, va="center")
+        axes.annotate(tables.number(value), (value, place), xytext=(7, 0),
+                      textcoords="offset points", fontsize=7, va="center")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
     axes.xaxis.set_minor_formatter(lambda *_: "")
