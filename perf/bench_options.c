@@ -49,7 +49,7 @@ static const struct row rows[NAME_COUNT] = {
     [LIST]    = {"list",    false, "  --list         list the benchmarks and exit"},
     [JSON]    = {"json",    false, "  --json         one JSON object a line"},
     [SMALL]   = {"small",   false, "  --small        tiny inputs, 1 ms a repeat, 3 repeats: a trial run"},
-    [HELP]    = {"help",    false, "  --help         print this and exit"},
+    [HELP]    = {"help",    false, "  --help, -h     print this and exit"},
     [VERSION] = {"version", false, "  --version      print the version and exit"},
 };
 /* clang-format on */
@@ -62,6 +62,9 @@ const char *rp_bench_options_help(size_t index)
 /* NAME_COUNT: no such option. */
 static enum name find(const char *argument)
 {
+    if (strcmp(argument, "-h") == 0) {
+        return HELP;
+    }
     if (strncmp(argument, "--", 2) != 0) {
         return NAME_COUNT;
     }

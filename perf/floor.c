@@ -46,7 +46,7 @@ static const struct option_row rows[OPTION_COUNT] = {
     [OPTION_CONNECTIONS] = {"connections", "N",    "connections at once, at most (16384)"},
     [OPTION_BUFFER_SIZE] = {"buffer-size", "SIZE", "octets of a receive buffer (32kb)"},
     [OPTION_BUFFERS]     = {"buffers",     "N",    "number of receive buffers, a power of two (128)"},
-    [OPTION_HELP]        = {"help",        NULL,   "print this and exit"},
+    [OPTION_HELP]        = {"help",        NULL,   "print this and exit, as -h does"},
     [OPTION_VERSION]     = {"version",     NULL,   "print the version and exit"},
 };
 /* clang-format on */
@@ -164,6 +164,12 @@ static enum status set_option(struct rp_sink_options *options,
 static enum option_name find_option(const char *argument, const char **value_out)
 {
     size_t len = strcspn(argument, "=");
+    if (strcmp(argument, "-h") == 0) {
+        return OPTION_HELP;
+    }
+    if (strncmp(argument, "--", 2) != 0) {
+        return OPTION_COUNT;
+    }
     for (unsigned name = 0; name < OPTION_COUNT; name++) {
         if (strlen(rows[name].name) == len - 2 &&
             strncmp(argument + 2, rows[name].name, len - 2) == 0) {
@@ -183,8 +189,7 @@ static enum status parse_option(int argc,
 {
     const char *argument = argv[*index];
     const char *value = NULL;
-    enum option_name name =
-        strncmp(argument, "--", 2) == 0 ? find_option(argument, &value) : OPTION_COUNT;
+    enum option_name name = find_option(argument, &value);
     if (name == OPTION_COUNT) {
         return complain(argument, "no such option; floor --help lists them");
     }

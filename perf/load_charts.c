@@ -5,6 +5,7 @@
 #include "load_charts.h"
 
 #include "load_figures.h"
+#include "load_peaks.h"
 #include "plot.h"
 
 #include <math.h>
@@ -439,6 +440,22 @@ void rp_load_charts_throughput(const struct rp_load_report *report, struct rp_ou
     rp_plot_close(&plot);
 }
 
+/* The stalls, or what comes nearest to them: a band while the message waited, and how long. */
+static void put_peaks(struct rp_plot *plot, const struct rp_load_peak *peaks, uint32_t count)
+{
+    for (uint32_t index = 0; index < count; index++) {
+        char text[TIP_LEN];
+        char time[RP_LOAD_FIGURES_TEXT_LEN + 1];
+        double to = (double)peaks[index].to_ns / NS_PER_SECOND / timeline.unit_s;
+        double from = (double)peaks[index].from_ns / NS_PER_SECOND / timeline.unit_s;
+        rp_load_figures_time_page((double)peaks[index].latency_ns, time);
+        (void)snprintf(text, sizeof(text), "%s until %.3f s", time,
+                       (double)peaks[index].to_ns / NS_PER_SECOND);
+        rp_plot_bar(plot, "peak", from, to, plot->y.high);
+        rp_plot_mark(plot, to, index, text);
+    }
+}
+
 void rp_load_charts_latency(const struct rp_load_report *report, struct rp_output *output)
 {
     bool has_time = open_timeline(&timeline, report);
@@ -455,9 +472,12 @@ void rp_load_charts_latency(const struct rp_load_report *report, struct rp_outpu
         .x = time_axis(&timeline),
         .y = {.label = "latency", .write_tick = write_time},
     };
+    struct rp_load_peak peaks[RP_LOAD_PEAKS_MAX];
+    plot.mark_rows = rp_load_peaks_find(report->stats, peaks);
     plot.y.scale = high / low >= LOG_FROM ? RP_PLOT_LOG : RP_PLOT_LINEAR;
     rp_plot_fit(&plot.y, low, high);
     rp_plot_open(&plot);
+    put_peaks(&plot, peaks, plot.mark_rows);
     put_series(&plot, &timeline, SERIES_MAX, "largest", "largest");
     put_series(&plot, &timeline, SERIES_MEAN, "message", "mean");
     put_time_tips(&plot, &timeline);

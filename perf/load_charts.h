@@ -18,7 +18,7 @@ void rp_load_charts_histogram(const struct rp_load_report *report, struct rp_out
 /* Messages a second, and refusals and errors, over time. */
 void rp_load_charts_throughput(const struct rp_load_report *report, struct rp_output *output);
 
-/* Mean and largest latency over time. */
+/* Mean and largest latency over time, the worst intervals marked (load_peaks.h). */
 void rp_load_charts_latency(const struct rp_load_report *report, struct rp_output *output);
 
 #endif

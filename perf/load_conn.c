@@ -47,13 +47,13 @@ static uint64_t make_tag(const struct rp_load_conn *conn, enum request request)
 
 /* ---- the end of a connection ---- */
 
-static void back_off(struct rp_load_crew *crew)
+static void back_off(const struct rp_load_conn *conn, struct rp_load_crew *crew)
 {
     crew->backoff_ns = crew->backoff_ns == 0 ? BACKOFF_FIRST_NS : 2 * crew->backoff_ns;
     crew->backoff_ns = crew->backoff_ns < BACKOFF_MAX_NS ? crew->backoff_ns : BACKOFF_MAX_NS;
     crew->gate_ns = crew->now_ns + crew->backoff_ns;
     if (crew->failing_ns == 0) {
-        crew->failing_ns = crew->now_ns;
+        crew->failing_ns = conn->opened_ns;
     }
 }
 
@@ -83,7 +83,7 @@ static void begin_close(struct rp_load_conn *conn, struct rp_load_crew *crew)
         conn->is_ready = false;
         crew->ready_count--;
     } else {
-        back_off(crew); /* it never got as far as a message */
+        back_off(conn, crew); /* it never got as far as a message */
     }
     conn->state = RP_LOAD_CONN_CLOSING;
     if (conn->pending == 0) {
@@ -107,6 +107,10 @@ void rp_load_conn_drop(struct rp_load_conn *conn,
         const struct rp_load_message *message = rp_load_dialog_in_flight(&conn->dialog, index);
         counted += message->intended_ns >= crew->timed_ns ? 1 : 0;
         crew->ended_ns = crew->now_ns;
+    }
+    if (error == RP_LOAD_ERROR_CONNECT && !crew->has_been_ready) {
+        crew->early_count++; /* the server may be still starting: see rp_load_worker_run */
+        counted = 0;
     }
     while (error != RP_LOAD_ERROR_COUNT && counted > 0) {
         rp_load_stats_error(crew->stats, crew->now_ns, error);
@@ -138,6 +142,9 @@ static const char *waiting_for(const struct rp_load_conn *conn, char *place, siz
     const char *name = is_connecting                  ? "connect"
                        : phase == RP_LOAD_PHASE_COUNT ? "RSET"
                                                       : rp_load_phase_name(phase);
+    if (!is_connecting && phase == RP_LOAD_PHASE_GREETING) {
+        return "no greeting came";
+    }
     (void)snprintf(place, place_len, "while the answer to %s was awaited", name);
     return place;
 }
@@ -191,6 +198,7 @@ void rp_load_conn_open(struct rp_load_conn *conn, struct rp_load_crew *crew)
     conn->is_sending = false;
     conn->is_deaf = false;
     conn->state = RP_LOAD_CONN_CONNECTING;
+    conn->opened_ns = crew->now_ns;
     conn->active_ns = crew->now_ns;
     conn->is_opening = true;
     crew->opening_count++;
@@ -402,8 +410,12 @@ static void break_off(struct rp_load_conn *conn,
     char text[RP_LOAD_SAMPLE_LEN + 1];
     bool is_secret = phase == RP_LOAD_PHASE_AUTH;
     size_t len = is_secret ? tellable_len(phase, whole) : whole.len;
-    (void)snprintf(what, sizeof(what), "no reply to %s",
-                   phase == RP_LOAD_PHASE_COUNT ? "anything" : rp_load_phase_name(phase));
+    if (phase == RP_LOAD_PHASE_GREETING) {
+        (void)snprintf(what, sizeof(what), "no greeting");
+    } else {
+        (void)snprintf(what, sizeof(what), "no reply to %s",
+                       phase == RP_LOAD_PHASE_COUNT ? "anything" : rp_load_phase_name(phase));
+    }
     (void)snprintf(text, sizeof(text), "%.*s%s", (int)len, (const char *)whole.ptr,
                    is_secret ? " (the text is left out: it may have the password)" : "");
     fail(conn, crew, RP_LOAD_ERROR_PROTOCOL, what, text);
@@ -435,8 +447,9 @@ static void answer(struct rp_load_conn *conn,
     enum rp_load_phase phase = rp_load_dialog_phase(&conn->dialog);
     rp_load_dialog_line(&conn->dialog, line, is_last, crew->now_ns, &outcome);
     if (!is_last) {
-        return;
+        return; /* not active: lines without an end are no reply */
     }
+    conn->active_ns = crew->now_ns;
     if (outcome.kind != RP_LOAD_OUTCOME_BROKEN) {
         count_reply(conn, crew, &outcome, line);
     }
@@ -447,7 +460,10 @@ static void answer(struct rp_load_conn *conn,
     case RP_LOAD_OUTCOME_GOING: break;
     case RP_LOAD_OUTCOME_READY: become_ready(conn, crew); break;
     case RP_LOAD_OUTCOME_LACKING: note_lack(crew, outcome.lacks); break;
-    case RP_LOAD_OUTCOME_BARRED: rp_load_conn_drop(conn, crew, RP_LOAD_ERROR_COUNT); break;
+    case RP_LOAD_OUTCOME_BARRED:
+        rp_counter_add(&crew->stats->connections_refused, 1);
+        rp_load_conn_drop(conn, crew, RP_LOAD_ERROR_COUNT);
+        break;
     case RP_LOAD_OUTCOME_OVER:
         rp_load_conn_drop(conn, crew,
                           conn->dialog.count > 0 ? RP_LOAD_ERROR_CLOSED : RP_LOAD_ERROR_COUNT);
@@ -459,7 +475,6 @@ static void answer(struct rp_load_conn *conn,
 static void feed(struct rp_load_conn *conn, struct rp_load_crew *crew, struct rp_span data)
 {
     struct rp_load_reply_line line;
-    conn->active_ns = crew->now_ns;
     while (conn->state == RP_LOAD_CONN_OPEN) {
         enum rp_load_reply_step step = rp_load_reply_next(&conn->reply, &data, &line);
         if (step == RP_LOAD_REPLY_MORE) {
@@ -529,5 +544,15 @@ void rp_load_conn_check(struct rp_load_conn *conn, struct rp_load_crew *crew)
     if (is_waiting && quiet_ns > crew->timeout_ns) {
         char text[64];
         fail(conn, crew, RP_LOAD_ERROR_TIMEOUT, "timeout", waiting_for(conn, text, sizeof(text)));
+    }
+}
+
+void rp_load_conn_tell(const struct rp_load_conn *conn, struct rp_load_crew *crew)
+{
+    char place[64];
+    bool is_up = conn->state == RP_LOAD_CONN_OPEN || conn->state == RP_LOAD_CONN_CONNECTING;
+    if (is_up && !conn->is_ready && crew->now_ns - conn->opened_ns > OPENING_MAX_NS) {
+        const char *text = waiting_for(conn, place, sizeof(place));
+        rp_load_stats_sample(crew->stats, "at the end", text, strlen(text));
     }
 }

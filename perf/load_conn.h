@@ -56,7 +56,8 @@ struct rp_load_crew {
     /* Not before gate_ns is the next connection opened: each failure pushes it on. */
     uint64_t gate_ns;
     uint64_t backoff_ns;
-    uint64_t failing_ns;                /* of the first failure since one was ready; 0: none */
+    uint64_t failing_ns;                /* since when none was ready but failed; 0: none did */
+    uint32_t early_count;               /* failures of connect(2) before any was ready */
     uint64_t ended_ns;                  /* when the last message ended */
     bool has_been_ready;                /* a connection has, ever */
     bool is_fatal;                      /* the run makes no sense: see reason */
@@ -80,7 +81,8 @@ struct rp_load_conn {
     bool is_ready;      /* counted in ready_count */
     bool is_listed;     /* in crew->idle */
     bool is_deaf;       /* a send failed: the rest of what it says is still read */
-    uint64_t active_ns; /* when it last moved */
+    uint64_t opened_ns; /* when connect(2) was asked for */
+    uint64_t active_ns; /* when octets of it were taken last, or a whole reply came */
     struct rp_load_dialog dialog;
     struct msghdr header; /* what is being sent */
     struct iovec iov[RP_LOAD_DIALOG_OUT_MAX];
@@ -106,6 +108,8 @@ void rp_load_conn_complete(struct rp_load_conn *conn,
 /* Begin messages that are due, or say QUIT; send what there is. In any state. */
 void rp_load_conn_pump(struct rp_load_conn *conn, struct rp_load_crew *crew);
 void rp_load_conn_check(struct rp_load_conn *conn, struct rp_load_crew *crew);
+/* At the end of a run: keep a sample of what it waits for, if it never got as far as a message. */
+void rp_load_conn_tell(const struct rp_load_conn *conn, struct rp_load_crew *crew);
 
 /* Close it now; messages in flight count as `error`, or not at all for COUNT. */
 void rp_load_conn_drop(struct rp_load_conn *conn,

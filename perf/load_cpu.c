@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -57,4 +58,29 @@ int rp_load_cpu_stat_us(const char *path, uint64_t *us_out)
     char *number = line + sizeof(name) - 1;
     number[strcspn(number, "\n")] = '\0';
     return rp_text_number(number, us_out) == 0 ? 0 : -EINVAL;
+}
+
+/* Digits at *text, which then stands behind them and what follows up to the next ones. */
+static uint64_t take_number(const char **text)
+{
+    uint64_t number = 0;
+    for (; **text >= '0' && **text <= '9'; (*text)++) {
+        number = number * 10 + (uint64_t)(**text - '0'); /* the kernel's: it fits */
+    }
+    *text += **text == ' ' ? 1 : 0;
+    return number;
+}
+
+struct rp_load_cpu_thread rp_load_cpu_thread(int tid)
+{
+    char path[64];
+    char text[128];
+    struct rp_load_cpu_thread thread = {0};
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", tid);
+    if (read_text(path, text, sizeof(text)) == 0) {
+        const char *at = text;
+        thread.used_ns = take_number(&at);
+        thread.denied_ns = take_number(&at);
+    }
+    return thread;
 }

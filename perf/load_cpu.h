@@ -15,4 +15,12 @@ uint64_t rp_load_cpu_own_us(void);
  */
 int rp_load_cpu_stat_us(const char *path, uint64_t *us_out);
 
+/* A thread of this process, by its gettid(2): CPU time, and the time that it could have run and
+ * got no CPU; ns. Zeros where the kernel does not tell (CONFIG_SCHED_INFO). */
+struct rp_load_cpu_thread {
+    uint64_t used_ns;
+    uint64_t denied_ns;
+};
+struct rp_load_cpu_thread rp_load_cpu_thread(int tid);
+
 #endif

@@ -14,6 +14,7 @@
 const struct rp_load_figures_quantile rp_load_figures_quantiles[RP_LOAD_FIGURES_QUANTILES] = {
     {0.5,   "p50",   "p50"  },
     {0.9,   "p90",   "p90"  },
+    {0.95,  "p95",   "p95"  },
     {0.99,  "p99",   "p99"  },
     {0.999, "p99.9", "p99_9"},
 };
@@ -204,4 +205,13 @@ void rp_load_figures_duration(double seconds, char text_out[RP_LOAD_FIGURES_TEXT
         (void)snprintf(text_out, RP_LOAD_FIGURES_TEXT_LEN + 1, "%llu h %02u min", minutes / 60,
                        (unsigned)(minutes % 60));
     }
+}
+
+const char *rp_load_figures_bound(double client_share, double server_share, double cpus_share)
+{
+    bool is_client = client_share >= server_share;
+    if ((is_client ? client_share : server_share) >= RP_LOAD_FIGURES_BUSY) {
+        return is_client ? "generator" : "server";
+    }
+    return cpus_share >= RP_LOAD_FIGURES_BUSY ? "CPUs" : "waiting";
 }

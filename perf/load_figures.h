@@ -75,13 +75,18 @@ const char *rp_load_figures_number_text(double number);
 /* A duration for people: "3.4 s", "2 min 05 s", "3 h 07 min". */
 void rp_load_figures_duration(double seconds, char text_out[RP_LOAD_FIGURES_TEXT_LEN + 1]);
 
+/* What kept a closed loop over loopback from going faster, by how busy each side's threads and the
+ * CPUs that they could use were, 0 to 1: "generator", "server"; "CPUs"; "waiting": for each
+ * other's words. */
+const char *rp_load_figures_bound(double client_share, double server_share, double cpus_share);
+
 /* The quantiles that all reports show. */
 struct rp_load_figures_quantile {
     double share;
     const char *name;     /* "p99.9" */
     const char *key_name; /* "p99_9": of JSON */
 };
-#define RP_LOAD_FIGURES_QUANTILES 4u
+#define RP_LOAD_FIGURES_QUANTILES 5u
 extern const struct rp_load_figures_quantile rp_load_figures_quantiles[RP_LOAD_FIGURES_QUANTILES];
 
 #endif

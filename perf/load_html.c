@@ -9,9 +9,10 @@
  */
 #include "load_charts.h"
 #include "load_figures.h"
+#include "load_file.h"
 #include "load_report.h"
+#include "load_verdict.h"
 #include "markup.h"
-#include "tools/target.h"
 #include "tools/text.h"
 
 #include <stdbool.h>
@@ -34,7 +35,8 @@ static const char style[] =
     "body{margin:0;background:var(--back);color:var(--ink);font:15px/1.5 system-ui,sans-serif}\n"
     "main{max-width:1040px;margin:0 auto;padding:28px 20px 60px}\n"
     "h1{font-size:24px;margin:0;overflow-wrap:anywhere}h2{font-size:17px;margin:0 0 2px}\n"
-    "p{margin:2px 0 12px;color:var(--soft)}p.alert{color:var(--red);font-weight:600}\n"
+    "p{margin:2px 0 12px;color:var(--soft)}p.alert{color:var(--red);font-weight:600}"
+    "p.fine{color:var(--green);font-weight:600}td.alert{color:var(--red)}\n"
     "section{background:var(--card);border:1px solid var(--line);border-radius:10px;"
     "padding:18px 20px;margin-top:18px;overflow-x:auto}\n"
     ".cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(165px,1fr));gap:10px;"
@@ -58,7 +60,7 @@ static const char style[] =
     ".middle{text-anchor:middle}.end{text-anchor:end}\n"
     ".grid{stroke:var(--line)}.frame{fill:none;stroke:var(--line)}\n"
     ".curve{fill:none;stroke:var(--soft);stroke-width:1.5;stroke-linejoin:round}\n"
-    ".curve.message{stroke:var(--blue);stroke-width:2.5}.bar.message{fill:var(--blue)}\n"
+    ".curve.message{stroke:var(--blue);stroke-width:2.5}.bar.message{fill:var(--blue)}.bar.peak{fill:var(--fill)}\n"
     ".curve.c1{stroke:var(--teal)}.curve.c2{stroke:var(--green)}.curve.c3{stroke:var(--violet)}\n"
     ".curve.c4{stroke:var(--orange)}.curve.accepted{stroke:var(--blue);stroke-width:2}\n"
     ".area.accepted{fill:var(--fill)}.curve.refused{stroke:var(--orange)}.area.refused{fill:var(--orange)}\n"
@@ -125,6 +127,41 @@ static void put_intro(struct rp_output *output,
     }
 }
 
+static void put_verdict(struct rp_output *output, const struct rp_load_report *report)
+{
+    static struct rp_load_verdict verdict; /* one thread; too large for the stack */
+    rp_load_verdict_init(&verdict, report);
+    if (verdict.count == 0) {
+        put_static(output, "<p class=\"fine\">Passed.</p>\n");
+    }
+    for (uint32_t index = 0; index < verdict.count; index++) {
+        put_static(output, "<p class=\"alert\">Failed: ");
+        rp_markup_text(output, verdict.reasons[index]);
+        put_static(output, "</p>\n");
+    }
+}
+
+static void put_thresholds(struct rp_output *output, const struct rp_load_report *report)
+{
+    if (report->threshold_count == 0) {
+        return;
+    }
+    put_static(output, "<section id=\"thresholds\">\n<h2>Thresholds</h2>\n<table>\n"
+                       "<tr><th>threshold</th><th class=\"left\">kept?</th></tr>\n");
+    for (uint32_t index = 0; index < report->threshold_count; index++) {
+        char text[256];
+        bool is_met =
+            rp_load_threshold_is_met(&report->thresholds[index], report, text, sizeof(text));
+        put_static(output, "<tr><td>");
+        rp_markup_text(output, report->thresholds[index].text);
+        put_static(output,
+                   is_met ? "</td><td class=\"left\">kept" : "</td><td class=\"left alert\">");
+        rp_markup_text(output, is_met ? "" : text);
+        put_static(output, "</td></tr>\n");
+    }
+    put_static(output, "</table>\n</section>\n");
+}
+
 static void put_card(struct rp_output *output,
                      const char *kind,
                      const char *figure,
@@ -152,6 +189,10 @@ static void put_cards(struct rp_output *output,
     }
     put_card(output, stats->refused > 0 ? " bad" : "", rp_load_figures_count_text(stats->refused),
              "refused");
+    if (stats->connections_refused > 0) {
+        put_card(output, " bad", rp_load_figures_count_text(stats->connections_refused),
+                 "connections refused");
+    }
     put_card(output, figures->errors > 0 ? " bad" : "", rp_load_figures_count_text(figures->errors),
              "errors");
     if (figures->has_server_cpu) {
@@ -214,7 +255,9 @@ static void put_plots(struct rp_output *output, const struct rp_load_report *rep
     rp_load_charts_histogram(report, output);
     put_static(output, "</section>\n<section>\n<h2>Throughput over time</h2>\n");
     rp_load_charts_throughput(report, output);
-    put_static(output, "</section>\n<section>\n<h2>Latency over time</h2>\n");
+    put_static(output, "</section>\n<section>\n<h2>Latency over time</h2>\n"
+                       "<p>Marked: when the messages waited that took longest; each stall once, "
+                       "with its backlog.</p>\n");
     rp_load_charts_latency(report, output);
     put_static(output, "</section>\n");
 }
@@ -394,13 +437,15 @@ enum rp_failure_exit rp_load_html_write(const struct rp_load_report *report, con
     struct rp_load_figures figures;
     struct rp_output *output = &target.output;
     rp_load_figures_init(&figures, report);
-    enum rp_failure_exit outcome = rp_target_open(&target, path);
+    enum rp_failure_exit outcome = rp_load_file_open(&target, path);
     if (outcome != RP_EXIT_FINE) {
         return outcome;
     }
     put_head(output, report);
     put_intro(output, report, &figures);
+    put_verdict(output, report);
     put_cards(output, report, &figures);
+    put_thresholds(output, report);
     put_plots(output, report);
     put_phases(output, report->stats);
     put_codes(output, report->stats);

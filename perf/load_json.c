@@ -2,44 +2,14 @@
 /*
  * load_json.c - the result of a run for machines: one JSON object.
  *
- * Keys are stable: new ones may come, these do not change. Times end in their unit.
- *
- *   program, version        "ringpost-load", that of this build
- *   started                 RFC 3339, UTC
- *   target, mode, protocol  as asked for: "127.0.0.1:2525"; plain, pipelined or bdat; smtp or lmtp
- *   size                    as asked for, a text: "10240", "1024-65536", "eml:DIR"
- *   connections, workers, recipients, per_connection (0: no limit)
- *   command                 the command line; absent where it is not known
- *   arrivals                closed (as fast as replies come), constant or poisson
- *   rate                    messages/s that were asked for; absent when closed
- *   interrupted             true: ended by a signal
- *   seconds                 length of the timed part; all counts are of it
- *   begun                   messages
- *   accepted, refused       messages; with a positive reply; ended by a reply of 4xx or 5xx
- *   errors                  {connect, closed, protocol, timeout: count}: no reply that says so
- *   recipients_refused, connected (connections that got their greeting)
- *   late                    messages begun 1 ms or more after their intended time (not closed)
- *   never_sent              messages that were due, and never begun (not closed)
- *   octets                  of the bodies of accepted messages
- *   messages_per_s, octets_per_s    accepted ones
- *   client_cpu_s, client_cpu_us_per_message, client_cores,
- *   client_share            of client_cores; from 0.9 on the generator measured itself
- *   server_cpu_s, server_cpu_us_per_message    absent where not known
- *   latency_us              {phase: {count, mean, min, p50, p90, p99, p99_9, max}}; phases are
- *                           connect, greeting, ehlo, auth, mail, rcpt, data, end, quit, message;
- *                           those that never happened are absent
- *   replies                 {phase: {code: count}}
- *   series                  [{t_s, seconds, accepted, refused, errors, octets,
- *                           latency_mean_us, latency_max_us}]: t_s is the interval's begin
- *   histogram               [[low_us, high_us, count]]: latency of messages, bounds included
- *   verify                  {fine, accepted, found, lost, duplicated, corrupted, damaged,
- *                           unaccepted, foreign, examples: [text]}; absent where not asked for
- *   samples                 [text]: what refused, or went wrong; \xNN where it is no UTF-8
+ * Keys are stable: new ones may come, these do not change. ringpost-load.1 tells what they mean.
  */
 #include "load_figures.h"
+#include "load_file.h"
+#include "load_peaks.h"
 #include "load_report.h"
+#include "load_verdict.h"
 #include "tools/json.h"
-#include "tools/target.h"
 #include "tools/text.h"
 
 #include <errno.h>
@@ -122,6 +92,7 @@ static void set_counts(struct rp_json *json, const struct rp_load_stats *stats)
     rp_json_set_number(json, "refused", stats->refused);
     set_object(json, "errors", &errors);
     rp_json_set_number(json, "recipients_refused", stats->recipients_refused);
+    rp_json_set_number(json, "connections_refused", stats->connections_refused);
     rp_json_set_number(json, "connected", stats->connections);
     rp_json_set_number(json, "late", stats->late);
     rp_json_set_number(json, "never_sent", stats->never_sent);
@@ -220,6 +191,23 @@ static void set_series(struct rp_json *json, const struct rp_load_report *report
     rp_json_set(json, "series", array);
 }
 
+static void set_peaks(struct rp_json *json, const struct rp_load_stats *stats)
+{
+    struct rp_load_peak peaks[RP_LOAD_PEAKS_MAX];
+    uint32_t count = rp_load_peaks_find(stats, peaks);
+    json_t *array = json_array();
+    for (uint32_t index = 0; index < count; index++) {
+        struct rp_json one;
+        rp_json_open(&one);
+        set_real(&one, "t_s", (double)(peaks[index].interval * stats->interval_ns) / 1e9);
+        set_us(&one, "latency_us", (double)peaks[index].latency_ns);
+        set_real(&one, "from_s", (double)peaks[index].from_ns / 1e9);
+        set_real(&one, "to_s", (double)peaks[index].to_ns / 1e9);
+        append(json, array, rp_json_take(&one));
+    }
+    rp_json_set(json, "peaks", array);
+}
+
 static void set_histogram(struct rp_json *json, const struct rp_histogram *histogram)
 {
     json_t *array = json_array();
@@ -244,7 +232,7 @@ static json_t *words(const char *text)
     if (rp_text_is_utf8((const uint8_t *)text, len)) {
         return json_stringn(text, len);
     }
-    char escaped[4 * RP_LOAD_SAMPLE_LEN + 1];
+    char escaped[2048]; /* of more than that the end is left out */
     size_t at = 0;
     while (len > 0 && at + 4 < sizeof(escaped)) {
         size_t sequence_len = rp_text_sequence_len((const uint8_t *)text, len);
@@ -258,6 +246,32 @@ static json_t *words(const char *text)
         len -= sequence_len > 0 ? sequence_len : 1;
     }
     return json_stringn(escaped, at);
+}
+
+static void set_verdict(struct rp_json *json, const struct rp_load_report *report)
+{
+    static struct rp_load_verdict verdict; /* one thread; too large for the stack */
+    json_t *thresholds = json_array();
+    json_t *reasons = json_array();
+    struct rp_json one;
+    rp_load_verdict_init(&verdict, report);
+    for (uint32_t index = 0; index < report->threshold_count; index++) {
+        char text[256];
+        bool is_met =
+            rp_load_threshold_is_met(&report->thresholds[index], report, text, sizeof(text));
+        rp_json_open(&one);
+        rp_json_set_text(&one, "threshold", report->thresholds[index].text);
+        set_flag(&one, "met", is_met);
+        append(json, thresholds, rp_json_take(&one));
+    }
+    for (uint32_t index = 0; index < verdict.count; index++) {
+        append(json, reasons, words(verdict.reasons[index]));
+    }
+    rp_json_open(&one);
+    set_flag(&one, "passed", verdict.count == 0);
+    rp_json_set(&one, "reasons", reasons);
+    rp_json_set(json, "thresholds", thresholds);
+    set_object(json, "verdict", &one);
 }
 
 static void set_verify(struct rp_json *json, const struct rp_load_verify_result *verify)
@@ -305,10 +319,12 @@ static int write_object(const struct rp_load_report *report, struct rp_output *o
     set_latency(&json, report->stats);
     set_replies(&json, report->stats);
     set_series(&json, report);
+    set_peaks(&json, report->stats);
     set_histogram(&json, &report->stats->latency[RP_LOAD_PHASE_MESSAGE]);
     if (report->verify != NULL) {
         set_verify(&json, report->verify);
     }
+    set_verdict(&json, report);
     set_samples(&json, report->stats);
     json_t *object = rp_json_take(&json);
     size_t flags = JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(REAL_DIGITS);
@@ -323,7 +339,7 @@ static int write_object(const struct rp_load_report *report, struct rp_output *o
 
 enum rp_failure_exit rp_load_json_write(const struct rp_load_report *report, const char *path)
 {
-    enum rp_failure_exit outcome = rp_target_open(&target, path);
+    enum rp_failure_exit outcome = rp_load_file_open(&target, path);
     if (outcome != RP_EXIT_FINE) {
         return outcome;
     }

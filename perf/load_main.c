@@ -12,6 +12,7 @@
 #include "load_script.h"
 #include "load_selftest.h"
 #include "load_target.h"
+#include "load_verdict.h"
 #include "load_verify.h"
 #include "tools/failure.h"
 #include "tools/output.h"
@@ -31,7 +32,7 @@
 /* All that a run needs; what is open is closed at the end. */
 struct program {
     struct rp_load_options options;
-    struct rp_load_threshold thresholds[RP_LOAD_OPTIONS_THRESHOLDS_MAX];
+    struct rp_load_threshold thresholds[RP_LOAD_THRESHOLDS_MAX];
     struct rp_load_target target;
     struct rp_load_auth auth;
     struct rp_load_script *script;
@@ -43,6 +44,7 @@ struct program {
     struct rp_load_run_result result;
     struct rp_load_verify_result verified;
     struct rp_load_report report;
+    struct rp_load_verdict verdict;
 };
 
 static struct program program; /* one thread; too large for the stack */
@@ -67,11 +69,12 @@ static enum rp_failure_exit put_help(void)
         rp_output_text(&output, "%s", line);
     }
     rp_output_text(
-        &output, "\nSizes take kb, mb, gb (1024), times ms, s, min, h. Ctrl-C ends the run with "
-                 "its\nsummary, a second one at once.\n\n"
-                 "Exit status: 0 fine; 1 nothing was accepted, a threshold was missed, or "
-                 "--verify\nfound something; 2 wrong usage. Refused mail alone is reported, and is "
-                 "fine.\n");
+        &output,
+        "\nSizes take kb, mb, gb (1024), times ms, s, min, h. Ctrl-C ends the run with "
+        "its\nsummary, a second one at once.\n\n"
+        "Exit status: 0 fine; 1 errors, nothing accepted, a threshold missed, or --verify\n"
+        "found something; 2 wrong usage. Refused mail alone is reported, and is "
+        "fine.\n");
     return flush();
 }
 
@@ -245,28 +248,25 @@ static void fill_report(void)
         .server_cpu_s = result->server_cpu_s,
         .started_wall_ns = result->started_wall_ns,
         .command = program.command,
+        .fatal = result->is_fatal ? result->reason : NULL,
+        .has_been_ready = result->has_been_ready,
+        .thresholds = program.thresholds,
+        .threshold_count = options->threshold_count,
     };
 }
 
-static enum rp_failure_exit verify(void)
+static void read_spool(void)
 {
     const char *dir = program.options.verify;
     if (dir == NULL) {
-        return RP_EXIT_FINE;
+        return;
     }
     if (rp_load_verify(dir, program.run, program.acks, &program.verified, program.error,
                        ERROR_LEN) != 0) {
-        return rp_failure("--verify %s", program.error);
+        program.report.verify_error = program.error;
+    } else {
+        program.report.verify = &program.verified;
     }
-    program.report.verify = &program.verified;
-    if (rp_load_verify_is_fine(&program.verified)) {
-        return RP_EXIT_FINE;
-    }
-    return rp_failure("--verify %s: %llu lost, %llu duplicated, %llu corrupted, %llu damaged", dir,
-                      (unsigned long long)program.verified.lost,
-                      (unsigned long long)program.verified.duplicated,
-                      (unsigned long long)program.verified.corrupted,
-                      (unsigned long long)program.verified.damaged);
 }
 
 static enum rp_failure_exit worse(enum rp_failure_exit one, enum rp_failure_exit other)
@@ -291,33 +291,12 @@ static enum rp_failure_exit write_reports(void)
     return outcome;
 }
 
-/* Nothing was accepted, or the run was given up: one line says why. */
-static enum rp_failure_exit judge_run(void)
-{
-    const struct rp_load_run_result *result = &program.result;
-    if (result->is_fatal) {
-        return rp_failure("%s: %s%s", program.target.name, result->reason,
-                          result->has_been_ready || strncmp(result->reason, "connect:", 8) != 0
-                              ? ""
-                              : "; is the server running there?");
-    }
-    if (result->stats->accepted == 0) {
-        return rp_failure("%s: no message was accepted%s%s", program.target.name,
-                          result->stats->sample_count > 0 ? "; " : "",
-                          result->stats->sample_count > 0 ? result->stats->samples[0] : "");
-    }
-    return RP_EXIT_FINE;
-}
-
-static enum rp_failure_exit judge_thresholds(void)
+static enum rp_failure_exit judge(void)
 {
     enum rp_failure_exit outcome = RP_EXIT_FINE;
-    for (uint32_t index = 0; index < program.options.threshold_count; index++) {
-        char text[256];
-        if (!rp_load_threshold_is_met(&program.thresholds[index], &program.report, text,
-                                      sizeof(text))) {
-            outcome = worse(outcome, rp_failure("threshold missed: %s", text));
-        }
+    rp_load_verdict_init(&program.verdict, &program.report);
+    for (uint32_t index = 0; index < program.verdict.count; index++) {
+        outcome = worse(outcome, rp_failure("%s", program.verdict.reasons[index]));
     }
     return outcome;
 }
@@ -337,10 +316,9 @@ static enum rp_failure_exit run(void)
         return rp_failure("%s", program.error);
     }
     fill_report();
-    enum rp_failure_exit outcome = verify();
-    outcome = worse(outcome, write_reports());
-    outcome = worse(outcome, judge_run());
-    return worse(outcome, judge_thresholds());
+    read_spool();
+    enum rp_failure_exit outcome = write_reports();
+    return worse(outcome, judge());
 }
 
 static void close_all(void)

@@ -68,14 +68,14 @@ static const struct row rows[] = {
     {"timeout",           "T",       "give a connection up after this time without reply (60s)", TIME,        PLACE(timeout_ns),     0, 0},
     {"workers",           "N",       "threads (one for each usable CPU)",                        NUMBER,      PLACE(workers),        1, 1024},
     {"verify",            "DIR",     "afterwards: is each accepted message in this spool?",      TEXT,        PLACE(verify),         0, 0},
-    {"threshold",         "X=Y",     "exit 1 if it is missed: p99=20ms, errors=0, rate=1000",    THRESHOLD,   PLACE(thresholds),     0, 0},
+    {"threshold",         "X=Y",     "exit 1 if missed: p99=20ms, rate=1000, never_sent=0, ...",    THRESHOLD,   PLACE(thresholds),     0, 0},
     {"cpu-stat",          "FILE",    "cpu.stat of the server's cgroup: its CPU a message",       TEXT,        PLACE(cpu_stat),       0, 0},
     {"json",              "FILE",    "write the result for machines; - is stdout",               TEXT,        PLACE(json),           0, 0},
     {"html",              "FILE",    "write the result as a page",                               TEXT,        PLACE(html),           0, 0},
     {"quiet",             NULL,      "say nothing but what goes wrong",                          FLAG,        PLACE(is_quiet),       0, 0},
     {"i-own-this-server", NULL,      "allow a target that is not on this machine",               FLAG,        PLACE(is_owned),       0, 0},
     {"self-test",         NULL,      "measure what this program can do here at most",            FLAG,        PLACE(is_self_test),   0, 0},
-    {"help",              NULL,      "print this",                                               FLAG,        PLACE(is_help),        0, 0},
+    {"help",              NULL,      "print this, as -h does",                                   FLAG,        PLACE(is_help),        0, 0},
     {"version",           NULL,      "print the version",                                        FLAG,        PLACE(is_version),     0, 0},
 };
 /* clang-format on */
@@ -301,7 +301,7 @@ static int add_threshold(struct rp_load_options *options,
                          const char *value,
                          char *error)
 {
-    if (options->threshold_count == RP_LOAD_OPTIONS_THRESHOLDS_MAX) {
+    if (options->threshold_count == RP_LOAD_THRESHOLDS_MAX) {
         return refuse(error, row, value, "too many thresholds; give at most 32");
     }
     options->thresholds[options->threshold_count++] = value;

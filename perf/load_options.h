@@ -12,15 +12,15 @@
 
 #include "load_auth.h"
 #include "load_pace.h"
+#include "load_report.h"
 #include "load_script.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define RP_LOAD_OPTIONS_TARGET         "127.0.0.1:2525"
-#define RP_LOAD_OPTIONS_THRESHOLDS_MAX 32u
-#define RP_LOAD_OPTIONS_ERROR_LEN      512u
+#define RP_LOAD_OPTIONS_TARGET    "127.0.0.1:2525"
+#define RP_LOAD_OPTIONS_ERROR_LEN 512u
 
 struct rp_load_options {
     const char *target;
@@ -49,7 +49,7 @@ struct rp_load_options {
     const char *json;
     const char *html;
     const char *cpu_stat;
-    const char *thresholds[RP_LOAD_OPTIONS_THRESHOLDS_MAX];
+    const char *thresholds[RP_LOAD_THRESHOLDS_MAX];
     uint32_t threshold_count;
     bool is_lmtp;
     bool is_forced;

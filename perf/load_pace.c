@@ -83,6 +83,14 @@ uint64_t rp_load_pace_next_ns(const struct rp_load_pace *pace)
     return next_ns < pace->options.stop_ns ? next_ns : UINT64_MAX;
 }
 
+bool rp_load_pace_is_dry(const struct rp_load_pace *pace)
+{
+    const struct rp_load_numbers *numbers = pace->numbers;
+    bool holds_any = pace->is_timed && pace->block_next != pace->block_end;
+    return numbers->total != UINT64_MAX && !holds_any &&
+           atomic_load_explicit(&numbers->taken, memory_order_relaxed) >= numbers->total;
+}
+
 static bool refill(struct rp_load_pace *pace)
 {
     struct rp_load_numbers *numbers = pace->numbers;

@@ -78,6 +78,10 @@ enum rp_load_pace_step rp_load_pace_take(struct rp_load_pace *pace,
                                          uint64_t *number_out,
                                          uint64_t *intended_ns_out);
 
+/* All numbers were taken, and none by this worker that it has not given out. Whether or not it
+ * asks: a worker that no connection takes messages from has to notice. */
+bool rp_load_pace_is_dry(const struct rp_load_pace *pace);
+
 /* When the next arrival is; UINT64_MAX in a closed loop and behind the end. */
 uint64_t rp_load_pace_next_ns(const struct rp_load_pace *pace);
 

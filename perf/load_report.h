@@ -12,8 +12,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What was asked for and what else is known; strings are for people and, but for `command`,
- * never NULL. */
+/* "p99=20ms", "errors=0", "rate=10000", ...: --threshold. */
+struct rp_load_threshold {
+    const char *text; /* as given; a loan */
+    uint8_t what;     /* private to load_threshold.c, as is the next */
+    bool is_share;    /* limit is a share of all messages ("1%"), not a number */
+    double limit;
+};
+#define RP_LOAD_THRESHOLDS_MAX 32u
+
+/* What was asked for and what else is known; strings are for people, and never NULL where nothing
+ * is said of that. */
 struct rp_load_report {
     const struct rp_load_stats *stats; /* the sum */
     const char *target;                /* "127.0.0.1:2525" */
@@ -32,6 +41,11 @@ struct rp_load_report {
     double server_cpu_s;      /* of --cpu-stat; negative: not known */
     uint64_t started_wall_ns; /* since 1970 */
     const struct rp_load_verify_result *verify; /* NULL: not asked for */
+    const char *verify_error;                   /* the spool could not be read; NULL: it could */
+    const char *fatal;                          /* why the run was given up; NULL: it was not */
+    bool has_been_ready;                        /* at least one connection could take mail */
+    const struct rp_load_threshold *thresholds;
+    uint32_t threshold_count;
     const char *command; /* the command line, without a password; NULL: not told */
 };
 
@@ -60,18 +74,11 @@ void rp_load_progress_show(struct rp_load_progress *progress,
 void rp_load_progress_clear(struct rp_load_progress *progress);
 
 /* Each: RP_EXIT_FINE; or RP_EXIT_FAILED, and what was wrong was told on stderr. `path` "-" is
- * stdout. A file is written aside and renamed: whole or not. */
+ * stdout. A file is written aside and renamed: whole or not; its mode is what the umask leaves. */
 enum rp_failure_exit rp_load_summary_print(const struct rp_load_report *report); /* to stdout */
 enum rp_failure_exit rp_load_json_write(const struct rp_load_report *report, const char *path);
 enum rp_failure_exit rp_load_html_write(const struct rp_load_report *report, const char *path);
 
-/* "p99=20ms", "errors=0", "rate=10000", ...: --threshold. */
-struct rp_load_threshold {
-    const char *text; /* as given; a loan */
-    uint8_t what;     /* private to load_threshold.c, as is the next */
-    bool is_share;    /* limit is a share of all messages ("1%"), not a number */
-    double limit;
-};
 /* 0 or -EINVAL with one line in `error` that lists what would be right. */
 int rp_load_threshold_parse(const char *text,
                             struct rp_load_threshold *threshold_out,
@@ -82,5 +89,7 @@ bool rp_load_threshold_is_met(const struct rp_load_threshold *threshold,
                               const struct rp_load_report *report,
                               char *text_out,
                               size_t text_len);
+/* Does it say how many errors there may be? */
+bool rp_load_threshold_is_on_errors(const struct rp_load_threshold *threshold);
 
 #endif

@@ -411,7 +411,8 @@ static void fill_result(struct run *run, struct rp_load_run_result *result)
     for (uint32_t index = 0; index < run->count; index++) {
         const struct rp_load_worker *worker = run->threads[index].worker;
         const struct rp_load_crew *crew = &worker->crew;
-        result->worker_cpu_s += worker->is_timed ? (double)worker->cpu_ns / 1e9 : 0;
+        result->worker_cpu_s += worker->is_timed ? (double)worker->cpu.used_ns / 1e9 : 0;
+        result->worker_denied_s += worker->is_timed ? (double)worker->cpu.denied_ns / 1e9 : 0;
         result->has_been_ready = result->has_been_ready || crew->has_been_ready;
         if (crew->is_fatal && !result->is_fatal) {
             result->is_fatal = true;

@@ -40,6 +40,7 @@ struct rp_load_run_result {
     bool has_been_ready;      /* at least one connection could take mail */
     double client_cpu_s;      /* of this process in the timed part */
     double worker_cpu_s;      /* of the workers' threads alone */
+    double worker_denied_s;   /* in which these could have run and got no CPU */
     double server_cpu_s;      /* of --cpu-stat; negative: not known */
     uint64_t started_wall_ns; /* of the timed part, since 1970 */
     char reason[RP_LOAD_CONN_TEXT_LEN];

@@ -4,6 +4,8 @@
  */
 #include "load_selftest.h"
 
+#include "load_cpu.h"
+#include "load_figures.h"
 #include "load_mail.h"
 #include "load_run.h"
 #include "load_script.h"
@@ -15,6 +17,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,6 +45,7 @@ static const struct trial trials[] = {
 struct sink_thread {
     struct rp_sink *sink;
     pthread_t handle;
+    _Atomic int tid; /* set by the thread before it takes a connection */
     int err;
 };
 
@@ -51,6 +55,7 @@ static char error[ERROR_LEN];
 static void *run_sink(void *argument)
 {
     struct sink_thread *thread = argument;
+    atomic_store(&thread->tid, gettid());
     thread->err = rp_sink_run(thread->sink);
     return NULL;
 }
@@ -94,7 +99,8 @@ static uint64_t count_workers(const struct rp_load_options *options)
 }
 
 static enum rp_failure_exit put_trial(const struct trial *trial,
-                                      const struct rp_load_run_result *result)
+                                      const struct rp_load_run_result *result,
+                                      const struct rp_load_cpu_thread *sink)
 {
     const struct rp_load_stats *stats = result->stats;
     double seconds = (double)(stats->end_ns - stats->begin_ns) / 1e9;
@@ -104,15 +110,27 @@ static enum rp_failure_exit put_trial(const struct trial *trial,
                           (unsigned long long)trial->size, result->is_fatal ? ": " : "",
                           result->reason);
     }
-    rp_output_text(&output, "%-10s %8llu %12.0f %19.0f %14.2f\n", trial->name,
+    double worker_share = result->worker_cpu_s / seconds / result->cores;
+    double sink_s = (double)sink->used_ns / 1e9;
+    double sink_share = sink_s / seconds;
+    /* Both had all CPUs, or one could have run and got none: others had them. */
+    double sink_wanted = (sink_s + (double)sink->denied_ns / 1e9) / seconds;
+    double worker_wanted = worker_share + result->worker_denied_s / seconds / result->workers;
+    double wanted_share = sink_wanted > worker_wanted ? sink_wanted : worker_wanted;
+    double cpus_share = (result->worker_cpu_s + sink_s) / seconds / rp_load_run_cores();
+    rp_output_text(&output, "%-10s %8llu %12.0f %19.0f %14.2f", trial->name,
                    (unsigned long long)trial->size, accepted / seconds,
                    accepted / result->worker_cpu_s, result->worker_cpu_s * 1e6 / accepted);
+    rp_output_text(&output, "%9.0f %% %6.0f %%   %s\n", worker_share * 100, sink_share * 100,
+                   rp_load_figures_bound(worker_share, sink_share,
+                                         cpus_share > wanted_share ? cpus_share : wanted_share));
     int err = rp_output_flush(&output);
     return err == 0 ? RP_EXIT_FINE : rp_failure_stdout(err);
 }
 
 static enum rp_failure_exit run_trial(const struct trial *trial,
                                       const struct rp_load_options *options,
+                                      struct sink_thread *sink,
                                       const struct rp_load_target *target)
 {
     struct rp_load_script_options script_options = {
@@ -141,13 +159,17 @@ static enum rp_failure_exit run_trial(const struct trial *trial,
         .is_silent = true,
     };
     struct rp_load_run_result result = {0};
+    struct rp_load_cpu_thread before = rp_load_cpu_thread(atomic_load(&sink->tid));
     if (rp_load_mail_open(&mail_options, &mail, error, sizeof(error)) != 0) {
         outcome = rp_failure("--self-test: %s", error);
     } else {
         run.mail = mail;
-        outcome = rp_load_run(&run, &result, error, sizeof(error)) == 0
-                      ? put_trial(trial, &result)
-                      : rp_failure("--self-test: %s", error);
+        int err = rp_load_run(&run, &result, error, sizeof(error));
+        struct rp_load_cpu_thread used = rp_load_cpu_thread(atomic_load(&sink->tid));
+        used.used_ns -= before.used_ns;
+        used.denied_ns -= before.denied_ns;
+        outcome =
+            err == 0 ? put_trial(trial, &result, &used) : rp_failure("--self-test: %s", error);
     }
     rp_load_run_close(&result);
     rp_load_mail_close(mail);
@@ -160,12 +182,24 @@ static void put_head(const struct rp_load_options *options, uint64_t workers)
     rp_output_text(&output,
                    "The ceiling of this generator on this machine: %llu connections and %llu "
                    "worker%s,\nto a sink in this process, which does nothing with its mail.\n\n"
-                   "mode         octets   messages/s   messages/s per core   CPU us each\n",
+                   "mode         octets   messages/s   messages/s per core   CPU us each"
+                   "  generator     sink   bound by\n",
                    (unsigned long long)options->connections, (unsigned long long)workers,
                    workers == 1 ? "" : "s");
     if (rp_load_run_cores() < 2) {
         rp_output_text(&output, "(one CPU: generator and sink take turns on it)\n");
     }
+}
+
+static enum rp_failure_exit put_legend(void)
+{
+    rp_output_text(&output,
+                   "\nBound by: the generator, whose threads were busy all the time, which is "
+                   "its ceiling; the\nserver, which is the sink; the CPUs, which both or others "
+                   "kept busy; or waiting, for round\ntrips over loopback: give more "
+                   "--connections.\n");
+    int err = rp_output_flush(&output);
+    return err == 0 ? RP_EXIT_FINE : rp_failure_stdout(err);
 }
 
 enum rp_failure_exit rp_load_selftest(const struct rp_load_options *options)
@@ -192,8 +226,11 @@ enum rp_failure_exit rp_load_selftest(const struct rp_load_options *options)
     put_head(&own, own.workers);
     for (size_t index = 0; index < sizeof(trials) / sizeof(trials[0]); index++) {
         if (outcome == RP_EXIT_FINE && !rp_stop_is_asked()) {
-            outcome = run_trial(&trials[index], &own, &target);
+            outcome = run_trial(&trials[index], &own, &thread, &target);
         }
+    }
+    if (outcome == RP_EXIT_FINE) {
+        outcome = put_legend();
     }
     enum rp_failure_exit stopped = stop_sink(&thread);
     return outcome != RP_EXIT_FINE ? outcome : stopped;

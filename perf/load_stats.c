@@ -70,12 +70,21 @@ static void set_interval(struct rp_load_interval *to, const struct rp_load_inter
     rp_counter_set(&to->octets, rp_counter_get(&from->octets));
     rp_counter_set(&to->latency_sum_ns, rp_counter_get(&from->latency_sum_ns));
     rp_counter_set(&to->latency_max_ns, rp_counter_get(&from->latency_max_ns));
+    rp_counter_set(&to->latency_max_end_ns, rp_counter_get(&from->latency_max_end_ns));
 }
 
 static void raise_counter(uint64_t *counter, uint64_t value)
 {
     if (value > rp_counter_get(counter)) {
         rp_counter_set(counter, value);
+    }
+}
+
+static void raise_largest(struct rp_load_interval *interval, uint64_t latency_ns, uint64_t end_ns)
+{
+    if (latency_ns > rp_counter_get(&interval->latency_max_ns)) {
+        rp_counter_set(&interval->latency_max_ns, latency_ns);
+        rp_counter_set(&interval->latency_max_end_ns, end_ns);
     }
 }
 
@@ -86,7 +95,8 @@ static void add_interval(struct rp_load_interval *to, const struct rp_load_inter
     rp_counter_add(&to->errors, rp_counter_get(&from->errors));
     rp_counter_add(&to->octets, rp_counter_get(&from->octets));
     rp_counter_add(&to->latency_sum_ns, rp_counter_get(&from->latency_sum_ns));
-    raise_counter(&to->latency_max_ns, rp_counter_get(&from->latency_max_ns));
+    raise_largest(to, rp_counter_get(&from->latency_max_ns),
+                  rp_counter_get(&from->latency_max_end_ns));
 }
 
 static const struct rp_load_interval empty_interval;
@@ -128,9 +138,16 @@ static struct rp_load_interval *interval_at(struct rp_load_stats *stats, uint64_
 void rp_load_stats_begin(struct rp_load_stats *stats, uint64_t now_ns)
 {
     uint64_t *const counters[] = {
-        &stats->accepted,    &stats->refused, &stats->octets,
-        &stats->connections, &stats->started, &stats->recipients_refused,
-        &stats->late,        &stats->end_ns,  &stats->never_sent,
+        &stats->accepted,
+        &stats->refused,
+        &stats->octets,
+        &stats->connections,
+        &stats->connections_refused,
+        &stats->started,
+        &stats->recipients_refused,
+        &stats->late,
+        &stats->end_ns,
+        &stats->never_sent,
     };
     for (size_t index = 0; index < sizeof(counters) / sizeof(counters[0]); index++) {
         rp_counter_set(counters[index], 0);
@@ -174,7 +191,7 @@ void rp_load_stats_accepted(struct rp_load_stats *stats,
     rp_counter_add(&interval->accepted, 1);
     rp_counter_add(&interval->octets, body_len);
     rp_counter_add(&interval->latency_sum_ns, latency_ns);
-    raise_counter(&interval->latency_max_ns, latency_ns);
+    raise_largest(interval, latency_ns, now_ns);
     rp_histogram_add(&stats->latency[RP_LOAD_PHASE_MESSAGE], latency_ns, 1);
     rp_counter_add(&stats->octets, body_len);
     rp_counter_add(&stats->accepted, 1);
@@ -290,6 +307,7 @@ void rp_load_stats_add(struct rp_load_stats *sum, const struct rp_load_stats *ot
     rp_counter_add(&sum->refused, rp_counter_get(&other->refused));
     rp_counter_add(&sum->octets, rp_counter_get(&other->octets));
     rp_counter_add(&sum->connections, rp_counter_get(&other->connections));
+    rp_counter_add(&sum->connections_refused, rp_counter_get(&other->connections_refused));
     rp_counter_add(&sum->recipients_refused, rp_counter_get(&other->recipients_refused));
     rp_counter_add(&sum->started, rp_counter_get(&other->started));
     rp_counter_add(&sum->late, rp_counter_get(&other->late));

@@ -65,14 +65,16 @@ struct rp_load_interval {
     uint64_t octets;
     uint64_t latency_sum_ns; /* of accepted messages */
     uint64_t latency_max_ns;
+    uint64_t latency_max_end_ns; /* when the message that took longest ended; CLOCK_MONOTONIC */
 };
 
 struct rp_load_stats {
     uint64_t accepted; /* messages with their 250 (LMTP: with one at least) */
     uint64_t refused;  /* messages that a reply of 4xx or 5xx ended */
     uint64_t errors[RP_LOAD_ERROR_COUNT];
-    uint64_t octets;      /* bodies of accepted messages, before dot-stuffing */
-    uint64_t connections; /* that got their greeting */
+    uint64_t octets;              /* bodies of accepted messages, before dot-stuffing */
+    uint64_t connections;         /* that got their greeting */
+    uint64_t connections_refused; /* greeting, EHLO or AUTH was answered with 4xx or 5xx */
     uint64_t recipients_refused;
     uint64_t started;    /* messages begun */
     uint64_t late;       /* open loop: messages that began after their intended time by 1 ms+ */

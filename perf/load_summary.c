@@ -3,6 +3,7 @@
  * load_summary.c - the result of a run for people: a table on stdout.
  */
 #include "load_figures.h"
+#include "load_peaks.h"
 #include "load_report.h"
 #include "tools/output.h"
 
@@ -85,6 +86,11 @@ static void put_counts(const struct rp_load_report *report, const struct rp_load
         rp_output_text(&output, " messages, %s recipients",
                        rp_load_figures_count_text(stats->recipients_refused));
     }
+    if (stats->connections_refused > 0) {
+        rp_output_text(&output, "%s, %s connections",
+                       stats->recipients_refused > 0 ? "" : " messages",
+                       rp_load_figures_count_text(stats->connections_refused));
+    }
     rp_output_text(&output, "\n%-*s%*s", LABEL_LEN, "errors", NUMBER_LEN,
                    rp_load_figures_count_text(figures->errors));
     const char *before = " ";
@@ -130,6 +136,22 @@ static void put_latency(const struct rp_load_report *report)
                          "stall is hidden.\n"
                        : "  A closed loop hides stalls: while the server is slow, it is asked "
                          "less. See --rate.\n");
+}
+
+static void put_peaks(const struct rp_load_stats *stats)
+{
+    struct rp_load_peak peaks[RP_LOAD_PEAKS_MAX];
+    uint32_t count = rp_load_peaks_find(stats, peaks);
+    for (uint32_t index = 0; index < count; index++) {
+        const struct rp_load_peak *peak = &peaks[index];
+        rp_output_text(&output, "%s%-*s%*s  waited from %.3f to %.3f s", index == 0 ? "\n" : "",
+                       LABEL_LEN, index == 0 ? "worst" : "", NUMBER_LEN,
+                       time_text((double)peak->latency_ns), (double)peak->from_ns / 1e9,
+                       (double)peak->to_ns / 1e9);
+        rp_output_text(&output, "; accepted in these %s: %s\n",
+                       time_text((double)stats->interval_ns),
+                       rp_load_figures_count_text(stats->series[peak->interval].accepted));
+    }
 }
 
 static bool has_refusal(const struct rp_load_stats *stats)
@@ -239,6 +261,7 @@ enum rp_failure_exit rp_load_summary_print(const struct rp_load_report *report)
     put_pace(report, &figures);
     put_counts(report, &figures);
     put_latency(report);
+    put_peaks(report->stats);
     put_refusals(report->stats);
     put_samples(report->stats);
     put_cpu(&figures);

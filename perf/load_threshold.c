@@ -13,12 +13,15 @@
 enum what {
     WHAT_P50, /* in the order of rp_load_figures_quantiles */
     WHAT_P90,
+    WHAT_P95,
     WHAT_P99,
     WHAT_P999,
     WHAT_MAX,
     WHAT_MEAN,
     WHAT_ERRORS,
     WHAT_REFUSED,
+    WHAT_CONNECTIONS_REFUSED,
+    WHAT_NEVER_SENT,
     WHAT_RATE,
     WHAT_LOST,
     WHAT_DUPLICATED,
@@ -31,18 +34,21 @@ static const struct {
     const char *name;
     const char *right; /* what a value looks like */
 } whats[WHAT_COUNT] = {
-    [WHAT_P50]        = {"p50",        "a time such as 20ms, 500us, 1.5s"},
-    [WHAT_P90]        = {"p90",        "a time such as 20ms, 500us, 1.5s"},
-    [WHAT_P99]        = {"p99",        "a time such as 20ms, 500us, 1.5s"},
-    [WHAT_P999]       = {"p99.9",      "a time such as 20ms, 500us, 1.5s"},
-    [WHAT_MAX]        = {"max",        "a time such as 20ms, 500us, 1.5s"},
-    [WHAT_MEAN]       = {"mean",       "a time such as 20ms, 500us, 1.5s"},
-    [WHAT_ERRORS]     = {"errors",     "a number such as 0, or a share of all messages such as 1%"},
-    [WHAT_REFUSED]    = {"refused",    "a number such as 0, or a share of all messages such as 1%"},
-    [WHAT_RATE]       = {"rate",       "messages a second, such as 10000"},
-    [WHAT_LOST]       = {"lost",       "a number such as 0"},
-    [WHAT_DUPLICATED] = {"duplicated", "a number such as 0"},
-    [WHAT_CORRUPTED]  = {"corrupted",  "a number such as 0"},
+    [WHAT_P50]                 = {"p50",                 "a time such as 20ms, 500us, 1.5s"},
+    [WHAT_P90]                 = {"p90",                 "a time such as 20ms, 500us, 1.5s"},
+    [WHAT_P95]                 = {"p95",                 "a time such as 20ms, 500us, 1.5s"},
+    [WHAT_P99]                 = {"p99",                 "a time such as 20ms, 500us, 1.5s"},
+    [WHAT_P999]                = {"p99.9",               "a time such as 20ms, 500us, 1.5s"},
+    [WHAT_MAX]                 = {"max",                 "a time such as 20ms, 500us, 1.5s"},
+    [WHAT_MEAN]                = {"mean",                "a time such as 20ms, 500us, 1.5s"},
+    [WHAT_ERRORS]              = {"errors",              "a number such as 0, or a share of all messages such as 1%"},
+    [WHAT_REFUSED]             = {"refused",             "a number such as 0, or a share of all messages such as 1%"},
+    [WHAT_CONNECTIONS_REFUSED] = {"connections_refused", "a number such as 0"},
+    [WHAT_NEVER_SENT]          = {"never_sent",          "a number such as 0, or a share of what was due such as 1%"},
+    [WHAT_RATE]                = {"rate",                "messages a second, such as 10000"},
+    [WHAT_LOST]                = {"lost",                "a number such as 0"},
+    [WHAT_DUPLICATED]          = {"duplicated",          "a number such as 0"},
+    [WHAT_CORRUPTED]           = {"corrupted",           "a number such as 0"},
 };
 
 static const struct {
@@ -98,7 +104,8 @@ static bool parse_value(const char *text, struct rp_load_threshold *threshold)
         }
         return false;
     }
-    bool may_be_share = threshold->what == WHAT_ERRORS || threshold->what == WHAT_REFUSED;
+    bool may_be_share = threshold->what == WHAT_ERRORS || threshold->what == WHAT_REFUSED ||
+                        threshold->what == WHAT_NEVER_SENT;
     if (may_be_share && strcmp(unit, "%") == 0) {
         threshold->is_share = true;
         threshold->limit /= 100;
@@ -122,9 +129,9 @@ int rp_load_threshold_parse(const char *text,
     }
     if (what == WHAT_COUNT || equals == NULL) {
         (void)snprintf(error, error_len,
-                       "\"%s\" is no threshold; give p50, p90, p99, p99.9, max or mean=TIME, "
-                       "errors or refused=NUMBER or N%%, rate=MESSAGES, "
-                       "lost, duplicated or corrupted=NUMBER",
+                       "\"%s\" is no threshold; give p50, p90, p95, p99, p99.9, max or mean=TIME, "
+                       "errors, refused or never_sent=NUMBER or N%%, rate=MESSAGES, "
+                       "connections_refused, lost, duplicated or corrupted=NUMBER",
                        text);
         return -EINVAL;
     }
@@ -232,6 +239,27 @@ static bool is_verify_met(const struct rp_load_threshold *threshold,
     return is_count_met(threshold, count, verify->accepted, text_out, text_len);
 }
 
+/* Of an open loop's messages, those that were due and never begun. */
+static bool is_sending_met(const struct rp_load_threshold *threshold,
+                           const struct rp_load_report *report,
+                           char *text_out,
+                           size_t text_len)
+{
+    const struct rp_load_stats *stats = report->stats;
+    if (report->rate <= 0) {
+        (void)snprintf(text_out, text_len, "%s is not known, as no rate was asked for (--rate R)",
+                       whats[threshold->what].name);
+        return false;
+    }
+    return is_count_met(threshold, stats->never_sent, stats->started + stats->never_sent, text_out,
+                        text_len);
+}
+
+bool rp_load_threshold_is_on_errors(const struct rp_load_threshold *threshold)
+{
+    return threshold->what == WHAT_ERRORS;
+}
+
 bool rp_load_threshold_is_met(const struct rp_load_threshold *threshold,
                               const struct rp_load_report *report,
                               char *text_out,
@@ -248,6 +276,12 @@ bool rp_load_threshold_is_met(const struct rp_load_threshold *threshold,
     }
     if (threshold->what == WHAT_REFUSED) {
         return is_count_met(threshold, report->stats->refused, figures.ended, text_out, text_len);
+    }
+    if (threshold->what == WHAT_CONNECTIONS_REFUSED) {
+        return is_count_met(threshold, report->stats->connections_refused, 0, text_out, text_len);
+    }
+    if (threshold->what == WHAT_NEVER_SENT) {
+        return is_sending_met(threshold, report, text_out, text_len);
     }
     if (threshold->what == WHAT_RATE) {
         return is_rate_met(threshold, figures.messages_per_s, text_out, text_len);

@@ -26,6 +26,8 @@
 #define CLOCK_STRIDE   16u
 /* Until no connection at all could be had so long, the server may be still starting. */
 #define PATIENCE_NS    (2 * NS_PER_S)
+/* Between two words that a worker has a connection. */
+#define READY_NS       (50 * NS_PER_MS)
 /* After Ctrl-C: for messages in flight; and at any end: for the answers to QUIT. */
 #define DRAIN_NS       (2 * NS_PER_S)
 #define QUIT_NS        (1 * NS_PER_S)
@@ -38,11 +40,15 @@ static const struct rp_load_ring_options ring_options = {
     .buffer_size = 2048, /* an EHLO reply, or the replies of a few pipelined messages */
 };
 
-static uint64_t thread_cpu_ns(void)
+/* Since `begin`; the time used is the clock's own. */
+static struct rp_load_cpu_thread thread_cpu(const struct rp_load_cpu_thread *begin)
 {
     struct timespec used;
+    struct rp_load_cpu_thread now = rp_load_cpu_thread(gettid());
     (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used); /* exists on every Linux */
-    return (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec;
+    now.used_ns = (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec - begin->used_ns;
+    now.denied_ns -= begin->denied_ns;
+    return now;
 }
 
 /* ---- open and close ---- */
@@ -177,7 +183,7 @@ static void look_at_clock(struct rp_load_worker *worker)
     if (!worker->is_timed && crew->now_ns >= worker->times.begin_ns) {
         worker->is_timed = true;
         rp_load_stats_begin(crew->stats, worker->times.begin_ns);
-        worker->cpu_begin_ns = thread_cpu_ns();
+        worker->cpu = thread_cpu(&(struct rp_load_cpu_thread){0});
     }
 }
 
@@ -208,20 +214,31 @@ static void check_conns(struct rp_load_worker *worker)
     worker->check_ns = crew->now_ns + sooner(CHECK_NS, worker->options.timeout_ns / 4 + 1);
 }
 
-/* No connection can be had for so long that waiting has no sense. */
+/* Some connection of this worker works; said now and then, as all workers read it. */
+static void note_ready(struct rp_load_worker *worker)
+{
+    struct rp_load_signals *signals = worker->options.signals;
+    uint64_t now_ns = worker->crew.now_ns;
+    uint64_t told_ns = atomic_load_explicit(&signals->ready_ns, memory_order_relaxed);
+    if (now_ns > told_ns + READY_NS) {
+        atomic_store_explicit(&signals->ready_ns, now_ns, memory_order_relaxed);
+    }
+}
+
+/* No worker can have a connection for so long that waiting has no sense. Where only this one has
+ * none, the server serves as many as it wants to. */
 static void check_patience(struct rp_load_worker *worker)
 {
     struct rp_load_crew *crew = &worker->crew;
-    struct rp_load_signals *signals = worker->options.signals;
-    if (crew->has_been_ready) {
-        atomic_store_explicit(&signals->has_been_ready, true, memory_order_relaxed);
-    }
-    if (crew->failing_ns == 0 || crew->ready_count > 0) {
+    uint64_t ready_ns =
+        atomic_load_explicit(&worker->options.signals->ready_ns, memory_order_relaxed);
+    if (crew->ready_count > 0 || (crew->has_been_ready && ready_ns == 0)) {
+        note_ready(worker);
         return;
     }
-    bool has_been = atomic_load_explicit(&signals->has_been_ready, memory_order_relaxed);
-    uint64_t patience_ns = has_been ? worker->options.timeout_ns : PATIENCE_NS;
-    if (crew->now_ns - crew->failing_ns > patience_ns) {
+    uint64_t patience_ns = ready_ns > 0 ? worker->options.timeout_ns : PATIENCE_NS;
+    uint64_t since_ns = crew->failing_ns > ready_ns ? crew->failing_ns : ready_ns;
+    if (crew->failing_ns > 0 && crew->now_ns > since_ns + patience_ns) {
         crew->is_fatal = true;
     }
 }
@@ -235,6 +252,7 @@ static void stop(struct rp_load_worker *worker)
     rp_load_pace_stop(&worker->pace, crew->now_ns);
     rp_counter_add(&crew->stats->never_sent, rp_load_pace_drop(&worker->pace));
     for (uint32_t index = 0; index < worker->options.connections; index++) {
+        rp_load_conn_tell(&worker->conns[index], crew);
         rp_load_conn_pump(&worker->conns[index], crew); /* QUIT, where nothing is in flight */
     }
 }
@@ -247,7 +265,8 @@ static void look_for_stop(struct rp_load_worker *worker)
         atomic_store(&signals->is_stopping, true); /* the others are not to go on alone */
     }
     if (worker->stopped_ns == 0 &&
-        (crew->is_dry || worker->pace.is_stopped || crew->now_ns >= worker->times.stop_ns ||
+        (crew->is_dry || worker->pace.is_stopped || rp_load_pace_is_dry(&worker->pace) ||
+         crew->now_ns >= worker->times.stop_ns ||
          atomic_load_explicit(&signals->is_stopping, memory_order_relaxed))) {
         stop(worker);
     }
@@ -263,7 +282,7 @@ static void drop_all(struct rp_load_worker *worker, enum rp_load_error error)
 static void note_drained(struct rp_load_worker *worker)
 {
     worker->drained_ns = worker->crew.now_ns;
-    worker->cpu_ns = thread_cpu_ns() - worker->cpu_begin_ns;
+    worker->cpu = thread_cpu(&worker->cpu);
     tell(worker, &worker->options.signals->drained_count);
 }
 
@@ -322,6 +341,18 @@ static void end_conns(struct rp_load_worker *worker)
     }
 }
 
+/* Who waited for a server that was starting saw no error; where none started, each try was one. */
+static void count_early(struct rp_load_worker *worker)
+{
+    struct rp_load_crew *crew = &worker->crew;
+    bool has_been_ready =
+        crew->has_been_ready || atomic_load(&worker->options.signals->ready_ns) > 0;
+    while (!has_been_ready && crew->early_count > 0) {
+        rp_load_stats_error(crew->stats, crew->now_ns, RP_LOAD_ERROR_CONNECT);
+        crew->early_count--;
+    }
+}
+
 void rp_load_worker_run(struct rp_load_worker *worker, const struct rp_load_times *times)
 {
     struct rp_load_crew *crew = &worker->crew;
@@ -348,6 +379,7 @@ void rp_load_worker_run(struct rp_load_worker *worker, const struct rp_load_time
         note_drained(worker);
     }
     end_conns(worker);
+    count_early(worker);
     rp_load_ring_close(crew->ring);
     crew->ring = NULL;
     tell(worker, &signals->done_count);

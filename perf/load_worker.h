@@ -13,6 +13,7 @@
 #define PERF_LOAD_WORKER_H
 
 #include "load_conn.h"
+#include "load_cpu.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -22,7 +23,7 @@
 struct rp_load_signals {
     _Atomic bool is_stopping;       /* begin no message any more, finish what is in flight, soon */
     _Atomic bool is_aborted;        /* end at once */
-    _Atomic bool has_been_ready;    /* any worker has had a connection behind EHLO */
+    _Atomic uint64_t ready_ns;      /* when any worker had a connection behind EHLO last; 0: none */
     _Atomic uint32_t drained_count; /* workers that have no message in flight, and get none */
     _Atomic uint32_t done_count;    /* workers at their end */
     int event_fd;                   /* written at each of the two, and read by the main thread */
@@ -58,13 +59,12 @@ struct rp_load_worker {
     struct rp_load_message *messages;
     uint32_t *lists; /* of the crew's two */
     struct rp_load_times times;
-    uint64_t check_ns;     /* when the connections are looked at next */
-    uint64_t stopped_ns;   /* since when it begins no message; 0: it does */
-    uint64_t drained_ns;   /* since when it has none in flight either; 0: it has */
-    uint64_t cpu_begin_ns; /* this thread's CPU time at the beginning of the timed part */
-    uint64_t cpu_ns;       /* what it used from there until it was drained */
-    bool is_timed;         /* the timed part has begun */
-    int error;             /* 0 or -errno of what could not be set up: see error_text */
+    uint64_t check_ns;             /* when the connections are looked at next */
+    uint64_t stopped_ns;           /* since when it begins no message; 0: it does */
+    uint64_t drained_ns;           /* since when it has none in flight either; 0: it has */
+    struct rp_load_cpu_thread cpu; /* what this thread used in the timed part, until drained */
+    bool is_timed;                 /* the timed part has begun */
+    int error;                     /* 0 or -errno of what could not be set up: see error_text */
     char error_text[RP_LOAD_CONN_TEXT_LEN];
 };
 

@@ -14,12 +14,14 @@ PATIENCE_S = 60  # beyond the time asked for, until a turn is given up
 SAMPLE_AT = 0.7  # of the timed part: where the memory of many processes is looked at
 
 
-def command(options, process, workload, warmup_s, json_path):
+def command(options, process, workload, warmup_s, json_path, rate):
     words = ["taskset", "-c", str(options.load_core), options.load,
              f"127.0.0.1:{process.port}",
              "--connections", str(workload.connections), "--size", str(workload.size),
              "--duration", f"{options.duration:g}s", "--workers", "1", "--quiet",
              "--json", json_path, "--plain" if workload.mode == "plain" else "--pipelining"]
+    if rate:
+        words += ["--rate", f"{rate:.0f}"]
     if warmup_s:
         words += ["--warmup", f"{warmup_s:g}s"]
     if process.account.cpu_stat:
@@ -68,15 +70,22 @@ def summarize(report, cpu_s):
     run["messages_per_s"] = report.get("messages_per_s")
     # How much of its core the load took: near 1 it was the load that ended the rate.
     run["load_share"] = (report.get("client_cpu_s") or 0) / (report.get("seconds") or 1)
-    run["p50_us"], run["p99_us"] = latency.get("p50"), latency.get("p99")
+    for key, name in (("p50_us", "p50"), ("p99_us", "p99"), ("p999_us", "p99_9")):
+        run[key] = latency.get(name)
+    if "rate" in report:
+        run["asked_per_s"] = report["rate"]
+        # Of those that were due: where many were never begun the latency tells of the run's
+        # length, not of the server.
+        due = accepted + run["refused"] + sum(run["errors"].values()) + report["never_sent"]
+        run["kept_share"] = accepted / due
     cpu_us = report.get("server_cpu_us_per_message")
     # Without a cgroup: all that the server did, connections included, by its messages.
     run["cpu_us"] = cpu_us if cpu_us is not None else cpu_s * 1e6 / accepted
     return run
 
 
-def turn(options, process, workload, wants_memory):
-    """A dict of figures; "failure" where there are none."""
+def turn(options, process, workload, wants_memory, rate=None):
+    """A dict of figures; "failure" where there are none. `rate`: messages/s of an open loop."""
     counter = process.account
     # What is counted by /proc is counted from the first octet: so nothing may be left out.
     warmup_s = options.warmup if counter.cpu_stat else 0
@@ -97,7 +106,8 @@ def turn(options, process, workload, wants_memory):
         popen = None
         try:
             with interrupt.hold():
-                popen = subprocess.Popen(command(options, process, workload, warmup_s, path),
+                popen = subprocess.Popen(command(options, process, workload, warmup_s, path,
+                                                 rate),
                                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                          stderr=errors)
             is_in_time = wait(popen, warmup_s + options.duration + PATIENCE_S,

@@ -12,29 +12,20 @@ import contextlib
 import json
 import os
 import sys
-import time
 
 import comparison.account as account
-import comparison.drive as drive
 import comparison.interrupt as interrupt
 import comparison.machine as machine
 import comparison.place as place
 import comparison.plot as plot
 import comparison.powercut as powercut
-import comparison.process as process
-import comparison.results as results_of
+import comparison.rounds as rounds
 import comparison.servers as servers_of
 import comparison.tables as tables
 import comparison.workload as workload_of
+from comparison.rounds import PROGRAM, tell
 
 EXIT_FINE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
-PROGRAM = "compare"
-FREE_MIN = 0.25   # of the file system: with less than that the servers are started anew
-GIVE_UP_AFTER = 2  # turns of a server with a workload that brought no figure
-
-
-def tell(text):
-    print(f"{PROGRAM}: {text}", file=sys.stderr, flush=True)
 
 
 # ---- arguments ----
@@ -65,14 +56,19 @@ def make_parser():
     add = parser.add_argument
     add("--build", metavar="DIR", default=os.path.join(servers_of.ROOT, "build"),
         help="Meson's build directory (build)")
-    add("--sizes", metavar="LIST", default="1k,10k,100k,1m", help="of messages (1k,10k,100k,1m)")
-    add("--connections", metavar="LIST", default="1,100,1000", help="at once (1,100,1000)")
-    add("--modes", metavar="LIST", default="plain,pipelined", help="(plain,pipelined)")
+    add("--rates", metavar="LIST",
+        help="open loops at these messages a second (1000,5000), or at these shares of what each "
+             "server takes at most (10%%,25%%,50%%), which is measured first")
+    add("--sizes", metavar="LIST", help="of messages (1k,10k,100k,1m; with --rates 10k)")
+    add("--connections", metavar="LIST", help="at once (1,100,1000; with --rates 50)")
+    add("--modes", metavar="LIST", help="(plain,pipelined; with --rates plain)")
     add("--peers", metavar="LIST", default="all", help="names as --list prints them; all; none")
+    add("--only", metavar="LIST", help="of all these servers only those with these names")
     add("--server", metavar="NAME=COMMAND", action="append", default=[],
         help="one more server in the foreground; {port}, {dir}, {build} in COMMAND are filled in")
     add("--rounds", metavar="N", type=positive, default=5, help="(5)")
-    add("--duration", metavar="S", type=seconds, default=1.0, help="timed seconds of a turn (1)")
+    add("--duration", metavar="S", type=seconds,
+        help="timed seconds of a turn (1; with --rates 5)")
     add("--warmup", metavar="S", type=seconds, default=0.2, help="seconds before them (0.2)")
     add("--out", metavar="DIR", default="compare-result",
         help="gets result.md, result.json, result.png, result.svg (compare-result)")
@@ -101,23 +97,46 @@ def parse_cores(text):
     return int(parts[0]), int(parts[1])
 
 
+# What is not given: for closed loops, and with --rates.
+DEFAULTS = {"sizes": ("1k,10k,100k,1m", "10k"), "connections": ("1,100,1000", "50"),
+            "modes": ("plain,pipelined", "plain"), "duration": (1.0, 5.0)}
+
+
+def choose(options):
+    """The servers that are asked for."""
+    chosen = servers_of.choose(options.peers)
+    chosen += [servers_of.given(text) for text in options.server]
+    names = [server.name for server in chosen]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"there are two servers {name!r}")
+    if options.only is None:
+        return chosen
+    wanted = [name.strip() for name in options.only.split(",")]
+    for name in wanted:
+        if name not in names:
+            raise ValueError(f"--only: there is no server {name!r}; there are {', '.join(names)}")
+    return [server for server in chosen if server.name in wanted]
+
+
 def refine(options):
     """Texts become values; ValueError with what would be right."""
+    for name, (closed, opened) in DEFAULTS.items():
+        if getattr(options, name) is None:
+            setattr(options, name, closed if options.rates is None else opened)
     options.build = os.path.abspath(options.build)
     options.work = os.path.abspath(options.work or options.build)
     options.packages = os.path.abspath(options.packages or os.path.join(options.build, "peers"))
     options.load = options.load or os.path.join(options.build, "perf", "ringpost-load")
     options.out = os.path.abspath(options.out)
     options.server_core, options.load_core = parse_cores(options.cores)
-    options.chosen = servers_of.choose(options.peers)
-    options.chosen += [servers_of.given(text) for text in options.server]
-    names = [server.name for server in options.chosen]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"there are two servers {name!r}")
+    options.chosen = choose(options)
     lists = {}
     for name, parse in (("modes", workload_of.parse_mode), ("sizes", workload_of.parse_size),
-                        ("connections", workload_of.parse_count)):
+                        ("connections", workload_of.parse_count),
+                        ("rates", workload_of.parse_rate)):
+        if getattr(options, name) is None:
+            continue
         try:
             lists[name] = workload_of.parse_list(getattr(options, name), parse)
         except ValueError as error:
@@ -195,143 +214,6 @@ def make_loop(options, stack):
     return None, note
 
 
-# ---- rounds ----
-
-class Progress:
-    """What runs, and how long the rest takes by what the turns took so far."""
-
-    def __init__(self, total):
-        self.total = total
-        self.done = 0
-        self.passed_s = 0.0
-        self.start_s = None
-
-    def begin_turn(self):
-        self.start_s = time.monotonic()
-
-    def end_turn(self, text):
-        self.done += 1
-        self.passed_s += time.monotonic() - self.start_s
-        left_s = round(max(self.total - self.done, 0) * self.passed_s / self.done)
-        left = f"{left_s // 60} min {left_s % 60} s" if left_s >= 60 else f"{left_s} s"
-        tell(f"[{self.done}/{self.total}, {left} left] {text}")
-
-
-def describe(run):
-    if "failure" in run:
-        return f"FAILED: {run['failure']}"
-    if not run.get("accepted"):
-        return "FAILED: nothing was accepted"
-    text = (f"{tables.number(run['cpu_us'])} µs/message, "
-            f"{tables.number(run['messages_per_s'])}/s, "
-            f"p99 {tables.milliseconds(run['p99_us'])} ms")
-    if run["errors"] or run["refused"]:
-        text += f"; refused {run['refused']}, errors {run['errors']}"
-    return text
-
-
-class Bench:
-    """The rounds. What was measured is in `results`, also when it is cut short."""
-
-    def __init__(self, options, there, skipped, where, cgroup):
-        self.options, self.where, self.cgroup = options, where, cgroup
-        self.there, self.skipped = list(there), skipped
-        self.results = results_of.Results([server.name for server in there], options.workloads)
-        self.results.keeps = {server.name: server.keeps for server in there}
-        self.progress = Progress(options.rounds * len(options.workloads) * len(there))
-        self.up = []
-        self.unable = set()  # (server, mode) that EHLO does not offer
-        self.failed = {}     # (server, workload): turns without a figure
-
-    def drop(self, server, why):
-        """A server that cannot go on: named like one that is not there."""
-        tell(f"{server.name}: {why}")
-        self.there.remove(server)
-        self.skipped.append({"name": server.name, "why": why, "how": "see its output above"})
-
-    def start(self, server):
-        running = process.Process(server, self.options)
-        self.up.append(running)  # before it is up: an interruption must find it
-        try:
-            running.start(self.where.path, self.cgroup, self.options.log_size)
-        except (process.Trouble, OSError) as trouble:
-            self.up.remove(running)
-            self.drop(server, f"did not start: {trouble}")
-
-    def start_all(self):
-        for server in list(self.there):
-            self.start(server)
-
-    def stop_all(self):
-        with interrupt.hold():  # all of them
-            while self.up:
-                self.up[-1].stop()
-                self.up.pop()
-        os.sync()
-
-    def is_skipped(self, running, index):
-        name, mode = running.server.name, self.options.workloads[index].mode
-        if mode == "pipelined" and "PIPELINING" not in running.offers:
-            if (name, mode) not in self.unable:
-                tell(f"{name}: EHLO does not offer PIPELINING, so it is not asked for that")
-            self.unable.add((name, mode))
-            return True
-        return self.failed.get((name, index), 0) >= GIVE_UP_AFTER
-
-    def make_room(self):
-        """Queues grow; before the disk is full all servers are started anew."""
-        status = os.statvfs(self.where.path)
-        if status.f_bavail < FREE_MIN * status.f_blocks and isinstance(self.where, place.Loop):
-            tell("the file system fills up: starting the servers anew")
-            self.stop_all()
-            self.start_all()
-
-    def take_turn(self, running, index, round_number):
-        name, workload = running.server.name, self.options.workloads[index]
-        if self.is_skipped(running, index):
-            self.progress.total -= 1
-            return
-        self.progress.begin_turn()
-        if running.server.keeps:
-            place.touch_memory(self.options.warm_octets)
-        run = drive.turn(self.options, running, workload, wants_memory=round_number == 0)
-        self.results.add(name, index, round_number, run)
-        if not run.get("accepted"):
-            self.failed[name, index] = self.failed.get((name, index), 0) + 1
-        os.sync()  # nobody's dirty pages are written in another one's turn
-        self.progress.end_turn(f"round {round_number + 1}, {workload.mode} {workload.name}, "
-                               f"{name}: {describe(run)}")
-
-    def run_round(self, round_number):
-        tell(f"round {round_number + 1} of {self.options.rounds}: starting "
-             f"{len(self.there)} servers")
-        try:
-            self.start_all()
-            for index in range(len(self.options.workloads)):
-                self.make_room()
-                first = (round_number + index) % max(len(self.up), 1)
-                for running in self.up[first:] + self.up[:first]:
-                    if running.is_alive():
-                        self.take_turn(running, index, round_number)
-                    elif running.server in self.there:
-                        self.drop(running.server, f"ended in the middle: {running.said()}")
-        finally:
-            self.stop_all()
-
-    def cut_power(self):
-        """Whether each server's messages are kept, before anything is timed."""
-        for server in list(self.there):
-            try:
-                with interrupt.hold():  # it takes a second or two, and makes many things
-                    result = powercut.check(server, self.options, self.cgroup)
-            except (process.Trouble, place.Trouble, OSError) as trouble:
-                tell(f"{server.name}: power cut not measured: {trouble}")
-                continue
-            self.results.durable[server.name] = result
-            tell(f"{server.name}: on stable storage before the 250? "
-                 f"{powercut.explain(result)}")
-
-
 # ---- results ----
 
 def notes_of(options, note, cgroup):
@@ -348,6 +230,12 @@ def notes_of(options, note, cgroup):
     if cgroup is None:
         notes.append("No cgroup v2 can be made here: CPU is that of the process tree in /proc, "
                      "connections and warm-up included.")
+    if options.rates is not None:
+        notes.append("Columns with a rate are open loops: messages become due at even distances, "
+                     "whatever the server does, and latency counts from then. A share is one of "
+                     "the median of the server's own closed loop, the column without a rate. "
+                     "What did not keep up (99 % of what was due) was slower than its latency "
+                     "tells: that grows with the length of a turn.")
     if options.server_core == options.load_core:
         notes.append("Server and load share one CPU: only CPU per message means something.")
     return notes + [f"Beware: {line}."
@@ -372,6 +260,9 @@ def write_all(bench, options, about):
     return text, [stem + ".md", stem + ".json"] + plots
 
 
+MEDIANS = ("cpu_us", "messages_per_s", "p50_us", "p99_us", "p999_us", "asked_per_s", "kept_share")
+
+
 def as_object(bench, options, about, servers):
     results = bench.results
     return {
@@ -382,12 +273,18 @@ def as_object(bench, options, about, servers):
                      "is_durable": results.is_durable(server.name),
                      "measured_by": results.bases(server.name)} for server in servers],
         "workloads": [{"mode": workload.mode, "size": workload.size,
-                       "connections": workload.connections} for workload in options.workloads],
+                       "connections": workload.connections,
+                       "rate": workload.rate.name if workload.rate else None}
+                      for workload in options.workloads],
         "medians": [{"server": server.name, "workload": index,
                      **{key: results.value(server.name, index, key)
-                        for key in ("cpu_us", "messages_per_s", "p50_us", "p99_us")},
+                        for key in MEDIANS},
                      "ratios": {base: results.ratio(server.name, base, index)
-                                for base in results.bases(server.name)}}
+                                for base in results.bases(server.name)},
+                     "p99_ratios": {base: results.ratio(server.name, base, index, "p99_us")
+                                    for base in results.bases(server.name)},
+                     "p999_ratios": {base: results.ratio(server.name, base, index, "p999_us")
+                                     for base in results.bases(server.name)}}
                     for server in servers for index in range(len(options.workloads))
                     if results.value(server.name, index, "cpu_us") is not None],
         "runs": results.runs,
@@ -399,7 +296,7 @@ def measure(options, there, skipped):
     cgroup = account.find_cgroup()
     with contextlib.ExitStack() as stack:
         where, note = make_place(options, stack)
-        bench = Bench(options, there, skipped, where, cgroup)
+        bench = rounds.Bench(options, there, skipped, where, cgroup)
         about = {
             "facts": machine.facts(options, where, "cgroup v2" if cgroup else "/proc"),
             "versions": {server.name: machine.version(server, options) for server in there},
@@ -411,8 +308,7 @@ def measure(options, there, skipped):
         try:
             if not options.no_power_cut and powercut.why_not() is None:
                 bench.cut_power()
-            for round_number in range(options.rounds):
-                bench.run_round(round_number)
+            bench.run_all()
             is_whole = True
         except interrupt.Stop:
             tell("interrupted: cleaning up")

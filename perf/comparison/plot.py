@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The picture: server CPU per message, a panel for each mode and size, a dot for each server."""
+"""The picture: server CPU per message, or the p99 of open loops; a panel for each mode, size and
+rate, a dot for each server."""
 import importlib
 import math
+
+import comparison.tables as tables
 
 MISSING = "matplotlib is missing: no plot (Debian: apt-get install python3-matplotlib)"
 
@@ -40,19 +43,21 @@ def style_of(results, server):
     return "durable" if results.is_durable(server.name) else "loose"
 
 
-def panels(results):
-    """[(mode, [(size's name, index of the workload), ...]), ...] at the usual connections."""
+def panels(results, is_open):
+    """[(mode, [(size and rate, index of the workload), ...]), ...] at the usual connections."""
     rows = {}
     count = usual([workload.connections for workload in results.workloads])
     for index, workload in enumerate(results.workloads):
-        if workload.connections == count:
-            rows.setdefault(workload.mode, []).append((workload.size_name, index))
+        if workload.connections == count and (workload.rate is not None) == is_open:
+            rows.setdefault(workload.mode, []).append(
+                (workload.size_name + workload.rate_name, index))
     return count, list(rows.items())
 
 
-def draw_panel(axes, results, servers, index):
+def draw_panel(axes, results, servers, index, is_open):
     for place, server in enumerate(servers):
-        value = results.value(server.name, index, "cpu_us")
+        value = results.value(server.name, index, "p99_us" if is_open else "cpu_us")
+        value = value / 1000 if is_open and value is not None else value
         if value is None:
             axes.text(0.02, place, "not offered or not measured", fontsize=6, color="#777777",
                       va="center", transform=axes.get_yaxis_transform())
@@ -60,8 +65,8 @@ def draw_panel(axes, results, servers, index):
         colour, marker = STYLES[style_of(results, server)]
         axes.plot([value], [place], marker=marker, color=colour, markersize=8,
                   markeredgewidth=2.5 if marker == "|" else 0, linestyle="none")
-        axes.annotate(f"{value:,.0f}" if value >= 10 else f"{value:.1f}", (value, place),
-                      xytext=(7, 0), textcoords="offset points", fontsize=7, va="center")
+        axes.annotate(tables.number(value), (value, place), xytext=(7, 0),
+                      textcoords="offset points", fontsize=7, va="center")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
     axes.xaxis.set_minor_formatter(lambda *_: "")
@@ -76,7 +81,8 @@ def write(results, servers, title, stem):
     pyplot = load()
     if pyplot is None or not results.workloads:
         return []
-    count, rows = panels(results)
+    is_open = any(workload.rate for workload in results.workloads)
+    count, rows = panels(results, is_open)
     width = max(len(row) for _, row in rows)
     figure, grid = pyplot.subplots(
         len(rows), width, squeeze=False, sharey=True,
@@ -87,12 +93,13 @@ def write(results, servers, title, stem):
         for axes, (size, index) in zip(line, row):
             axes.set_title(f"{size}, {mode}", fontsize=9)
             axes.set_yticks(range(len(servers)), [server.name for server in servers], fontsize=8)
-            draw_panel(axes, results, servers, index)
+            draw_panel(axes, results, servers, index, is_open)
             axes.tick_params(axis="x", labelsize=7)
         line[0].set_ylim(len(servers) - 0.4, -0.6)
     for axes in grid[-1]:
-        axes.set_xlabel("µs per message", fontsize=8)
-    figure.suptitle(f"Server CPU per message, {count} connections\n{title}", fontsize=10)
+        axes.set_xlabel("ms" if is_open else "µs per message", fontsize=8)
+    what = "p99 of the latency from when a message was due" if is_open else "Server CPU per message"
+    figure.suptitle(f"{what}, {count} connections\n{title}", fontsize=10)
     used = {style_of(results, server) for server in servers}
     marks = [pyplot.Line2D([], [], color=colour, marker=marker, linestyle="none", markersize=8,
                            markeredgewidth=2.5 if marker == "|" else 0, label=LABELS[name])

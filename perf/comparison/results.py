@@ -33,11 +33,11 @@ class Results:
         """The median over the rounds, or None."""
         return median(run.get(key) for run in self.of(server, workload))
 
-    def ratio(self, server, base, workload):
-        """The median of the rounds' ratios of CPU per message: a round's noise falls out."""
-        of_base = {run["round"]: run.get("cpu_us") for run in self.of(base, workload)}
-        return median(run["cpu_us"] / of_base[run["round"]] for run in self.of(server, workload)
-                      if run.get("cpu_us") and of_base.get(run["round"]))
+    def ratio(self, server, base, workload, key="cpu_us"):
+        """The median of the rounds' ratios of a figure: a round's noise falls out."""
+        of_base = {run["round"]: run.get(key) for run in self.of(base, workload)}
+        return median(run[key] / of_base[run["round"]] for run in self.of(server, workload)
+                      if run.get(key) and of_base.get(run["round"]))
 
     def peak_memory(self, server):
         """(MiB, how) of the run that took most, or None."""

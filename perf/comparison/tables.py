@@ -4,6 +4,7 @@ import comparison.powercut as powercut
 
 NOTHING = "-"
 LOAD_SHARE_MAX = 0.97  # of its core
+KEPT_SHARE_MIN = 0.99  # of what was due
 
 
 def number(value):
@@ -69,21 +70,47 @@ def rate(results, server, index):
     return f"> {text}" if share is not None and share > LOAD_SHARE_MAX else text
 
 
+def latency(key):
+    """More than that, where the server did not keep up with an open loop."""
+    def cell(results, server, index):
+        text = milliseconds(results.value(server, index, key))
+        share = results.value(server, index, "kept_share")
+        return f"> {text}" if share is not None and share < KEPT_SHARE_MIN else text
+    return cell
+
+
+CPU = "server CPU, µs per message (user and system, all its processes)"
+RATE = "messages per second (> : the load was busy all the time)"
 METRICS = (
-    ("server CPU, µs per message (user and system, all its processes)", of_key("cpu_us", number)),
-    ("messages per second (> : the load was busy all the time)", rate),
-    ("latency of a message, p50, ms", of_key("p50_us", milliseconds)),
-    ("latency of a message, p99, ms", of_key("p99_us", milliseconds)),
+    (CPU, of_key("cpu_us", number)),
+    (RATE, rate),
+    ("latency of a message, p50, ms", latency("p50_us")),
+    ("latency of a message, p99, ms", latency("p99_us")),
 )
+# Of an open loop, whose latency counts from the time when a message was due.
+TAILS = (("p50", "p50_us"), ("p99", "p99_us"), ("p99.9", "p999_us"))
 
 
-def columns(results, mode):
+def is_any(_workload):
+    return True
+
+
+def is_open(workload):
+    return workload.rate is not None
+
+
+def is_fixed(workload):
+    """At a share of its own maximum each server has another rate."""
+    return is_open(workload) and not workload.rate.is_share
+
+
+def columns(results, mode, is_wanted):
     return [(index, workload.name) for index, workload in enumerate(results.workloads)
-            if workload.mode == mode]
+            if workload.mode == mode and is_wanted(workload)]
 
 
-def metric_table(results, servers, mode, cell_of):
-    chosen = columns(results, mode)
+def metric_table(results, servers, mode, cell_of, is_wanted=is_any):
+    chosen = columns(results, mode, is_wanted)
     rows = []
     for server in servers:
         cells = [cell_of(results, server.name, index) for index, _ in chosen]
@@ -92,12 +119,12 @@ def metric_table(results, servers, mode, cell_of):
     return table(["size/connections"] + [name for _, name in chosen], rows) if rows else []
 
 
-def ratio_table(results, servers, mode):
-    chosen = columns(results, mode)
+def ratio_table(results, servers, mode, key="cpu_us", is_wanted=is_any):
+    chosen = columns(results, mode, is_wanted)
     rows = []
     for server in servers:
         for base in results.bases(server.name):
-            cells = [number(results.ratio(server.name, base, index)) for index, _ in chosen]
+            cells = [number(results.ratio(server.name, base, index, key)) for index, _ in chosen]
             if any(cell != NOTHING for cell in cells):
                 rows.append([f"{server.name} / {base}"] + cells)
     return table(["size/connections"] + [name for _, name in chosen], rows) if rows else []
@@ -112,6 +139,27 @@ def section(lines, title, rows):
         lines += ["", f"### {title}", ""] + rows
 
 
+def closed_sections(lines, results, servers, mode):
+    for place, (title, cell_of) in enumerate(METRICS):
+        section(lines, f"{mode}: {title}", metric_table(results, servers, mode, cell_of))
+        if place == 0:
+            section(lines, f"{mode}: that as a multiple of the floor's",
+                    ratio_table(results, servers, mode))
+
+
+def open_sections(lines, results, servers, mode):
+    section(lines, f"{mode}: {CPU}", metric_table(results, servers, mode, METRICS[0][1]))
+    section(lines, f"{mode}: that as a multiple of the floor's",
+            ratio_table(results, servers, mode))
+    section(lines, f"{mode}: {RATE}", metric_table(results, servers, mode, rate))
+    for name, key in TAILS:
+        section(lines, f"{mode}: latency of a message from when it was due, {name}, ms "
+                       "(> : it did not keep up)",
+                metric_table(results, servers, mode, latency(key), is_open))
+        section(lines, f"{mode}: {name} as a multiple of the floor's at the same rate",
+                ratio_table(results, servers, mode, key, is_fixed))
+
+
 def skipped_lines(skipped):
     return [f"- {row['name']}: {row['why']}; {row['how']}" for row in skipped]
 
@@ -124,13 +172,10 @@ def markdown(results, servers, about):
               "up at once and take turns within a workload, each round starts anew. Medians."]
     section(lines, "The servers", server_table(results, servers, about["versions"]))
     lines += ["", *about["notes"]]
+    put_sections = open_sections if any(map(is_open, results.workloads)) else closed_sections
     for mode in modes(results):
         lines += ["", f"## {mode}"]
-        for place, (title, cell_of) in enumerate(METRICS):
-            section(lines, f"{mode}: {title}", metric_table(results, servers, mode, cell_of))
-            if place == 0:
-                section(lines, f"{mode}: that as a multiple of the floor's",
-                        ratio_table(results, servers, mode))
+        put_sections(lines, results, servers, mode)
     if about["skipped"]:
         lines += ["", "### Not measured", ""] + skipped_lines(about["skipped"])
     failures = results.failures()

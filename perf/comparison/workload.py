@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the servers are asked to do: a mode, a size of message, a number of connections."""
+"""What the servers are asked to do: a mode, a size of message, a number of connections, and in an
+open loop a rate."""
 import dataclasses
 import re
 
@@ -32,6 +33,32 @@ def parse_mode(text):
     return text.strip()
 
 
+@dataclasses.dataclass(frozen=True)
+class Rate:
+    """Of an open loop: messages a second, or a share of what the server takes at most."""
+    value: float
+    is_share: bool = False
+
+    @property
+    def name(self):
+        return f"{self.value * 100:g}%" if self.is_share else f"{self.value:,.0f}/s"
+
+    def of(self, maximum):
+        """Messages a second for a server with this maximum; None: it is not known."""
+        if not self.is_share:
+            return self.value
+        return max(self.value * maximum, 1) if maximum else None
+
+
+def parse_rate(text):
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)%|([1-9]\d{0,7})", text.strip())
+    share = float(match.group(1)) / 100 if match and match.group(1) else None
+    if not match or share is not None and not 0 < share <= 1:
+        raise Wrong(f"{text!r} is no rate; write 5000 (messages a second), or 25% of what each "
+                    "server takes at most")
+    return Rate(float(match.group(2))) if share is None else Rate(share, True)
+
+
 def parse_list(text, parse):
     """The parts of a list with commas, each once, in the order given."""
     parts = [parse(part) for part in text.split(",") if part.strip()]
@@ -45,6 +72,7 @@ class Workload:
     mode: str
     size: int
     connections: int
+    rate: Rate = None  # none: a closed loop
 
     @property
     def size_name(self):
@@ -56,16 +84,34 @@ class Workload:
     @property
     def name(self):
         """As a column is headed: the mode stands above the table."""
-        return f"{self.size_name}/{self.connections}"
+        return f"{self.size_name}/{self.connections}" + self.rate_name
+
+    @property
+    def rate_name(self):
+        return f" {self.rate.name}" if self.rate else ""
 
     @property
     def is_sensible(self):
         return self.size * self.connections <= IN_FLIGHT_MAX
 
 
-def make(modes, sizes, connections):
-    """(those to run, those left out)"""
-    every = [Workload(mode, size, count)
-             for mode in modes for size in sizes for count in connections]
+def closed_of(workloads, index):
+    """The index of the workload that asks for the same in a closed loop."""
+    return workloads.index(dataclasses.replace(workloads[index], rate=None))
+
+
+def passes(workloads):
+    """Indexes of the workloads, in the order of their rounds: all closed loops, then all open
+    ones, whose rates may be shares of what came of the first."""
+    both = [[index for index, workload in enumerate(workloads) if (workload.rate is None) == closed]
+            for closed in (True, False)]
+    return [indexes for indexes in both if indexes]
+
+
+def make(modes, sizes, connections, rates=()):
+    """(those to run, those left out); behind each closed loop its open ones"""
+    every = [Workload(mode, size, count, rate)
+             for mode in modes for size in sizes for count in connections
+             for rate in (None, *rates)]
     return ([workload for workload in every if workload.is_sensible],
             [workload for workload in every if not workload.is_sensible])

@@ -9,7 +9,8 @@
  *
  * The same numbers each time. "normal": 20 s with a stall and some refusals; "empty": nothing;
  * "one": one message in one interval; "long": 4096 intervals; "hostile": texts that try to be
- * more than text; "open": as normal with a rate asked for, LMTP, an interrupted run.
+ * more than text; "open": as normal with a rate asked for, LMTP, an interrupted run, two
+ * thresholds.
  */
 #ifndef TESTS_PERF_LOAD_CASE_H
 #define TESTS_PERF_LOAD_CASE_H
@@ -32,6 +33,7 @@ struct load_case {
     struct rp_load_stats *stats;
     struct rp_load_verify_result verify;
     struct rp_load_report report;
+    struct rp_load_threshold thresholds[2];
 };
 
 static inline double load_case_random(uint64_t *state)
@@ -135,6 +137,16 @@ static inline void load_case_hostile(struct load_case *run)
     run->report.command = "ringpost-load '<s>' --size 'eml:/\"<u>'";
 }
 
+static inline void load_case_threshold(struct load_case *run, const char *text)
+{
+    char error[512];
+    int err = rp_load_threshold_parse(text, &run->thresholds[run->report.threshold_count], error,
+                                      sizeof(error));
+    assert(err == 0);
+    run->report.thresholds = run->thresholds;
+    run->report.threshold_count++;
+}
+
 static inline void load_case_open(struct load_case *run, const char *name)
 {
     memset(run, 0, sizeof(*run));
@@ -167,6 +179,11 @@ static inline void load_case_open(struct load_case *run, const char *name)
         run->report.client_cpu_s = is_open ? 19.9 : 1.2;
         run->stats->late = is_open ? 321 : 0;
         run->stats->never_sent = is_open ? 17 : 0;
+        run->stats->connections_refused = is_open ? 9 : 0;
+        if (is_open) {
+            load_case_threshold(run, "p99=1h");
+            load_case_threshold(run, "never_sent=16");
+        }
     } else if (strcmp(name, "one") == 0) {
         run->report.client_cpu_s = 0.001;
         rp_load_stats_accepted(run->stats, LOAD_CASE_BEGIN + 1, 1500000, 1000);

@@ -176,6 +176,7 @@ class Bench(unittest.TestCase):
         self.assertRegex(run("--version").stdout.decode(), r"^ringpost-bench \d+\.\d+\.\d+\n$")
         text = run("--help", "--nonsense").stdout.decode()
         self.assertTrue(text.startswith("Usage: ringpost-bench [OPTION]...\n"))
+        self.assertEqual(run("-h").stdout.decode(), text)
         self.assertLessEqual(max(map(len, text.splitlines())), 80)
 
     def test_manual(self):

@@ -56,6 +56,7 @@ static void test_right(void)
         {{"--repeat=1", "--repeat=2", NULL}, {.time_ns = 50 * MS, .repeat = 2}                    },
         {{"--version", "--nonsense", NULL},  {.time_ns = 50 * MS, .repeat = 7, .is_version = true}},
         {{"--help", "--nonsense", NULL},     {.time_ns = 50 * MS, .repeat = 7, .is_help = true}   },
+        {{"-h", "--nonsense", NULL},         {.time_ns = 50 * MS, .repeat = 7, .is_help = true}   },
     };
     for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
         char error[RP_BENCH_OPTIONS_ERROR_LEN] = "";
@@ -81,9 +82,9 @@ static void test_wrong(void)
         const char *words[WORDS_MAX];
         const char *reason;
     } rows[] = {
+        {{"-help", NULL},                            "-help: no such option; --help lists them"                 },
         {{"proto", NULL},                            "proto: no such option; --help lists them"                 },
         {{"--", NULL},                               "--: no such option"                                       },
-        {{"-h", NULL},                               "-h: no such option"                                       },
         {{"--jso", NULL},                            "--jso: no such option"                                    },
         {{"--jsons", NULL},                          "--jsons: no such option"                                  },
         {{"--json=1", NULL},                         "--json takes no value"                                    },

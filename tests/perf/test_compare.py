@@ -30,13 +30,13 @@ sys.path.insert(0, os.path.join(ROOT, "perf"))
 import comparison.account as account  # noqa: E402
 import comparison.drive as drive  # noqa: E402
 import comparison.interrupt as interrupt  # noqa: E402
-import comparison.main as compare_main  # noqa: E402
 import comparison.machine as machine  # noqa: E402
 import comparison.place as place  # noqa: E402
 import comparison.plot as plot  # noqa: E402
 import comparison.powercut as powercut  # noqa: E402
 import comparison.process as process  # noqa: E402
 import comparison.results as results_of  # noqa: E402
+import comparison.rounds as rounds  # noqa: E402
 import comparison.servers as servers_of  # noqa: E402
 import comparison.tables as tables  # noqa: E402
 import comparison.workload as workload_of  # noqa: E402
@@ -258,13 +258,13 @@ class Tables(unittest.TestCase):
 class Turns(unittest.TestCase):
     REPORT = {"accepted": 100, "refused": 2, "errors": {"timeout": 0, "closed": 3},
               "messages_per_s": 50.0, "seconds": 2.0, "client_cpu_s": 1.0,
-              "latency_us": {"message": {"p50": 10, "p99": 20}, "data": {"p50": 1}}}
+              "latency_us": {"message": {"p50": 10, "p99": 20, "p99_9": 30}, "data": {"p50": 1}}}
 
     def test_summary(self):
         run = drive.summarize({**self.REPORT, "server_cpu_us_per_message": 33.0}, 9)
         self.assertEqual(run, {"accepted": 100, "refused": 2, "errors": {"closed": 3},
                                "messages_per_s": 50.0, "p50_us": 10, "p99_us": 20,
-                               "cpu_us": 33.0, "load_share": 0.5})
+                               "p999_us": 30, "cpu_us": 33.0, "load_share": 0.5})
 
     def test_without_cgroup(self):
         self.assertEqual(drive.summarize(self.REPORT, 0.004)["cpu_us"], 40)
@@ -477,7 +477,9 @@ def leftovers(work):
     return found
 
 
-class Program(unittest.TestCase):
+class ProgramCase(unittest.TestCase):
+    """The program as it is started."""
+
     def setUp(self):
         self.work = tempfile.mkdtemp(prefix="ringpost-compare-test-")
         self.addCleanup(shutil.rmtree, self.work, ignore_errors=True)
@@ -494,6 +496,12 @@ class Program(unittest.TestCase):
                 "--filesystem", "here", "--no-power-cut", "--warm-memory", "0", "--peers", "none",
                 "--log-size", "8mb", "--sizes", "1k", "--connections", "2", "--rounds", "1", *more]
 
+    def need_load(self):
+        if not os.access(LOAD, os.X_OK):
+            self.skipTest(f"{LOAD} is not built")
+
+
+class Program(ProgramCase):
     def test_usage(self):
         for arguments, text in (
                 (("--sizes", "10x"), "--sizes: '10x' is no size"),
@@ -506,6 +514,8 @@ class Program(unittest.TestCase):
                 (("--duration", "0"), "--duration 0: nothing would be measured"),
                 (("--cores", "0"), "--cores 0: give two of the CPUs "),
                 (("--image-size", "big"), "--image-size: 'big' is no size"),
+                (("--rates", "10%,fast"), "--rates: 'fast' is no rate; write 5000"),
+                (("--only", "floor,qmail"), "--only: there is no server 'qmail'; there are ring"),
                 (("--bogus",), "unrecognized arguments: --bogus")):
             with self.subTest(arguments=arguments):
                 outcome = self.run_it(*arguments)
@@ -529,10 +539,6 @@ class Program(unittest.TestCase):
             outcome = self.run_it(option)
             self.assertEqual((outcome.returncode, outcome.stderr), (0, ""))
             self.assertIn(text, outcome.stdout)
-
-    def need_load(self):
-        if not os.access(LOAD, os.X_OK):
-            self.skipTest(f"{LOAD} is not built")
 
     def test_run(self):
         self.need_load()
@@ -605,7 +611,7 @@ class Program(unittest.TestCase):
             self.assertEqual((os.listdir(self.disk), leftovers(self.disk)), ([], []))
 
 
-class Rounds(unittest.TestCase):
+class RoundsCase(unittest.TestCase):
     """Bench with a drive that answers from a table."""
 
     def setUp(self):
@@ -620,22 +626,25 @@ class Rounds(unittest.TestCase):
         self.where.open()
 
     def run_rounds(self, turn):
-        bench = compare_main.Bench(self.given, self.servers, [], self.where, None)
+        self.asked = []
+        bench = rounds.Bench(self.given, self.servers, [], self.where, None)
         order = []
 
-        def record(given, running, workload, wants_memory):
+        def record(given, running, workload, wants_memory, rate):
             order.append((running.server.name, workload.mode, wants_memory))
+            self.asked.append((running.server.name, workload.name, rate))
             return turn(running.server.name, workload.mode)
 
         with unittest.mock.patch.object(drive, "turn", record), \
                 contextlib.redirect_stderr(io.StringIO()) as said:
-            for number in range(self.given.rounds):
-                bench.run_round(number)
+            bench.run_all()
         return bench, order, said.getvalue()
 
     GOOD = {"accepted": 1, "refused": 0, "errors": {}, "cpu_us": 10.0, "messages_per_s": 5.0,
-            "p50_us": 1, "p99_us": 2}
+            "p50_us": 1, "p99_us": 2, "p999_us": 3}
 
+
+class Rounds(RoundsCase):
     def test_turns(self):
         """Each with each, memory once, and who begins changes."""
         bench, order, said = self.run_rounds(lambda *_: dict(self.GOOD))

@@ -309,6 +309,7 @@ class Program(FloorCase):
             self.assertEqual((outcome.returncode, outcome.stderr), (0, ""))
         self.assertRegex(outcome.stdout, r"\Afloor \d+\.\d+\.\d+\n\Z")
         self.assertIn("--commit HOW", self.run_floor("--help").stdout)
+        self.assertEqual(self.run_floor("-h").stdout, self.run_floor("--help").stdout)
 
     def test_usage(self):
         for arguments, text in (

@@ -64,11 +64,36 @@ static void test_own(void)
     CU_ASSERT_TRUE(rp_load_cpu_own_us() >= begin_us + 1000);
 }
 
+/* Its time grows with its work as the process's does, which has no other thread; a thread that is
+ * not there is no failure. */
+static void test_thread(void)
+{
+    uint64_t random = 1;
+    uint64_t rounds = 0;
+    struct rp_load_cpu_thread begin = rp_load_cpu_thread(gettid());
+    struct rp_load_cpu_thread now = begin;
+    if (begin.used_ns == 0) {
+        return; /* this kernel does not tell */
+    }
+    while (now.used_ns < begin.used_ns + 1000000 && rounds < 100000000) {
+        (void)suite_random(&random);
+        now = rp_load_cpu_thread(gettid());
+        rounds++;
+    }
+    CU_ASSERT_TRUE(now.used_ns >= begin.used_ns + 1000000);
+    CU_ASSERT_TRUE(now.denied_ns >= begin.denied_ns);
+    CU_ASSERT_TRUE(rp_load_cpu_own_us() + 20000 >= now.used_ns / 1000); /* ticks of 10 ms */
+    now = rp_load_cpu_thread(INT32_MAX);
+    CU_ASSERT_EQUAL(now.used_ns, 0);
+    CU_ASSERT_EQUAL(now.denied_ns, 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct suite_test tests[] = {
-        {"cpu.stat", test_stat},
-        {"own",      test_own },
+        {"cpu.stat", test_stat  },
+        {"own",      test_own   },
+        {"thread",   test_thread},
     };
     return SUITE_RUN("perf/load_cpu", tests, argc, argv);
 }

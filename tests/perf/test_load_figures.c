@@ -149,6 +149,29 @@ static void test_texts(void)
     CU_ASSERT_STRING_EQUAL(text, "18,446,744,073,709,551,615");
 }
 
+static void test_bound(void)
+{
+    static const struct {
+        double client;
+        double server;
+        double cpus;
+        const char *text;
+    } rows[] = {
+        {0.9,  0.5,  0.7,  "generator"},
+        {0.5,  0.9,  0.7,  "server"   },
+        {0.95, 0.99, 0.97, "server"   },
+        {0.99, 0.95, 0.97, "generator"},
+        {0.5,  0.45, 0.95, "CPUs"     }, /* one CPU for both */
+        {0.89, 0.89, 0.89, "waiting"  },
+        {0,    0,    0,    "waiting"  },
+    };
+    for (size_t index = 0; index < sizeof(rows) / sizeof(rows[0]); index++) {
+        CU_ASSERT_STRING_EQUAL(
+            rp_load_figures_bound(rows[index].client, rows[index].server, rows[index].cpus),
+            rows[index].text);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct suite_test tests[] = {
@@ -157,6 +180,7 @@ int main(int argc, char **argv)
         {"intervals", test_intervals},
         {"samples",   test_samples  },
         {"texts",     test_texts    },
+        {"bound",     test_bound    },
     };
     return SUITE_RUN("perf/load_figures", tests, argc, argv);
 }

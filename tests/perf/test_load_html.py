@@ -184,6 +184,7 @@ class Document(Case):
             page = self.check_alone(self.page(case)[1])
             for plot in PLOTS:
                 self.assertIn(plot, page.ids(), case)
+            self.assertTrue(any(tag == "text" and " until " in data for tag, data in page.texts))
 
     def test_normal(self):
         page = self.check_alone(self.page("normal")[1])
@@ -194,12 +195,21 @@ class Document(Case):
                      "ringpost-load --pipelining --size 10240 --duration 20s"):
             self.assertTrue(page.has_text(text), text)
         self.assertFalse(page.has_text("interrupted"))
+        self.assertIn(("p", "Failed: 127.0.0.1:2525: errors: closed 1; closed: after DATA"),
+                      page.texts)
+        self.assertNotIn("thresholds", page.ids())
+        self.assertIn(("p", "Passed."), self.check_alone(self.page("one")[1]).texts)
 
     def test_open(self):
         page = self.check_alone(self.page("open")[1])
         for text in ("The run was interrupted.", "it measured itself", "asked for, Poisson",
                      "no stall of the server is hidden"):
             self.assertTrue(page.has_text(text), text)
+        self.assertIn("thresholds", page.ids())
+        for cell in ("p99=1h", "kept", "never_sent=16", "never_sent: 17, the threshold 16"):
+            self.assertIn(("td", cell), page.texts)
+        self.assertIn(("p", "Failed: threshold missed: never_sent: 17, the threshold 16"),
+                      page.texts)
 
     def test_empty(self):
         page = self.check_alone(self.page("empty")[1])

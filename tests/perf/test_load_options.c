@@ -230,15 +230,15 @@ static void test_password_is_not_told(void)
 static void test_many_thresholds(void)
 {
     struct rp_load_options options;
-    for (unsigned count = 0; count <= RP_LOAD_OPTIONS_THRESHOLDS_MAX; count++) {
-        char *words[RP_LOAD_OPTIONS_THRESHOLDS_MAX + 1];
-        char text[RP_LOAD_OPTIONS_THRESHOLDS_MAX + 1][32];
+    for (unsigned count = 0; count <= RP_LOAD_THRESHOLDS_MAX; count++) {
+        char *words[RP_LOAD_THRESHOLDS_MAX + 1];
+        char text[RP_LOAD_THRESHOLDS_MAX + 1][32];
         for (unsigned index = 0; index <= count; index++) {
             (void)snprintf(text[index], sizeof(text[index]), "--threshold=a=%u", index);
             words[index] = text[index];
         }
         int err = rp_load_options_parse(words, count + 1, &options, error);
-        CU_ASSERT_EQUAL(err, count < RP_LOAD_OPTIONS_THRESHOLDS_MAX ? 0 : -EINVAL);
+        CU_ASSERT_EQUAL(err, count < RP_LOAD_THRESHOLDS_MAX ? 0 : -EINVAL);
     }
 }
 

@@ -212,6 +212,27 @@ static void test_shared(void)
     CU_ASSERT_EQUAL(count, WARM + TOTAL);
 }
 
+/* One of two takes all: the other knows, though it never asked. Not while it holds some. */
+static void test_dry(void)
+{
+    static struct rp_load_pace paces[2];
+    uint64_t number = 0;
+    uint64_t intended_ns = 0;
+    struct rp_load_pace_options options = plain_options;
+    rp_load_numbers_init(&numbers, 400, 2);
+    rp_load_pace_init(&paces[0], &options, &numbers);
+    rp_load_pace_init(&paces[1], &options, &numbers);
+    for (unsigned index = 0; index < 400; index++) {
+        CU_ASSERT_FALSE(rp_load_pace_is_dry(&paces[0]));
+        CU_ASSERT_EQUAL(rp_load_pace_take(&paces[0], START, &number, &intended_ns),
+                        RP_LOAD_PACE_DUE);
+    }
+    CU_ASSERT_TRUE(rp_load_pace_is_dry(&paces[0]));
+    CU_ASSERT_TRUE(rp_load_pace_is_dry(&paces[1]));
+    rp_load_numbers_init(&numbers, UINT64_MAX, 2);
+    CU_ASSERT_FALSE(rp_load_pace_is_dry(&paces[1]));
+}
+
 static void test_blocks(void)
 {
     rp_load_numbers_init(&numbers, 1, 8);
@@ -232,6 +253,7 @@ int main(int argc, char **argv)
         {"limit of an open loop", test_limit   },
         {"several workers",       test_shared  },
         {"blocks",                test_blocks  },
+        {"dry",                   test_dry     },
     };
     return SUITE_RUN("perf/load_pace", tests, argc, argv);
 }

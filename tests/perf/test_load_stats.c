@@ -66,6 +66,7 @@ static void test_rows(void)
     CU_ASSERT_EQUAL(stats->series[0].errors, 1);
     CU_ASSERT_EQUAL(stats->series[1].accepted, 1);
     CU_ASSERT_EQUAL(stats->series[1].latency_max_ns, 7000);
+    CU_ASSERT_EQUAL(stats->series[1].latency_max_end_ns, BEGIN + SECOND / 10);
     CU_ASSERT_EQUAL(stats->series[2].refused, 1);
     CU_ASSERT_STRING_EQUAL(stats->samples[0], "rcpt: 550 no");
     rp_load_stats_close(stats);
@@ -80,6 +81,7 @@ static void test_begin_again(void)
     count_one_of_each(stats);
     rp_load_stats_accepted(stats, BEGIN + 100000 * SECOND, 1, 1); /* folds */
     stats->end_ns = BEGIN + 1;
+    stats->connections_refused = 1;
     rp_load_stats_begin(stats, BEGIN);
     memset(stats->samples, 0, sizeof(stats->samples));
     CU_ASSERT_EQUAL(memcmp(stats, fresh, sizeof(*fresh)), 0);
@@ -105,6 +107,7 @@ static void test_fold(void)
         CU_ASSERT_EQUAL(interval->octets, 20);
         CU_ASSERT_EQUAL(interval->latency_sum_ns, 4 * index + 1);
         CU_ASSERT_EQUAL(interval->latency_max_ns, 2 * index + 1);
+        CU_ASSERT_EQUAL(interval->latency_max_end_ns, BEGIN + (2 * index + 1) * step);
     }
     CU_ASSERT_EQUAL(stats->series[RP_LOAD_SERIES_MAX / 2].refused, 1);
     CU_ASSERT_EQUAL(stats->series[RP_LOAD_SERIES_MAX / 2].accepted, 0);
@@ -164,6 +167,7 @@ static void test_add(void)
     struct rp_load_stats *part = open_stats();
     count_one_of_each(part);
     part->connections = 3;
+    part->connections_refused = 7;
     part->recipients_refused = 4;
     part->started = 5;
     part->late = 6;
@@ -173,6 +177,7 @@ static void test_add(void)
     rp_load_stats_add(sum, part);
     CU_ASSERT_EQUAL(sum->accepted, 4);
     CU_ASSERT_EQUAL(sum->connections, 6);
+    CU_ASSERT_EQUAL(sum->connections_refused, 14);
     CU_ASSERT_EQUAL(sum->late, 12);
     CU_ASSERT_EQUAL(sum->codes[RP_LOAD_PHASE_RCPT][999], 2);
     CU_ASSERT_EQUAL(sum->series[1].accepted, 2);

@@ -34,6 +34,8 @@ class Summary(unittest.TestCase):
         self.assertEqual(accepted[2:5], ["messages", "in", "19.97"])
         self.assertEqual(accepted[7:], ["messages/s,", "55.2", "MB/s"])
         self.assertEqual(self.row(text, "refused"), ["refused", "400"])
+        self.assertEqual(self.row(summary("open"), "refused"),
+                         ["refused", "400", "messages,", "9", "connections"])
         self.assertEqual(self.row(text, "errors"), ["errors", "1", "closed", "1"])
         self.assertEqual(self.row(text, "rcpt", "550"),
                          ["rcpt", "550", "350", "550", "5.1.1", "no", "such", "user"])
@@ -41,6 +43,9 @@ class Summary(unittest.TestCase):
         self.assertEqual(self.row(text, "message")[-2:], ["800", "ms"])
         self.assertEqual(self.row(text, "server", "CPU")[2:], ["13.9", "us", "a", "message"])
         self.assertIn("A closed loop hides stalls", text)
+        self.assertEqual(self.row(text, "worst", "800")[2:9],
+                         ["ms", "waited", "from", "12.000", "to", "12.800", "s;"])
+        self.assertEqual(text.count("waited from "), 5)
         self.assertIn("the generator used 6 % of 1 core\n", text)
         self.assertEqual(self.row(text, "verify")[1], "fine:")
         for absent in ("WARNING", "interrupted", "asked for", "quit"):
@@ -53,7 +58,7 @@ class Summary(unittest.TestCase):
         at = lines.index(head)
         for line in lines[at + 1:at + 8]:
             self.assertEqual(len(line), len(head))
-            self.assertRegex(line, r"^  \w+ +[\d,]+( +[\d.]+ (ns|us|ms|s|min)){6}$")
+            self.assertRegex(line, r"^  \w+ +[\d,]+( +[\d.]+ (ns|us|ms|s|min)){7}$")
 
     def test_open(self):
         text = summary("open")
@@ -69,7 +74,7 @@ class Summary(unittest.TestCase):
         text = summary("empty")
         self.assertEqual(self.row(text, "accepted")[1], "0")
         self.assertEqual(self.row(text, "message")[1], "0")
-        for absent in ("nan", "inf", "refusals", "also seen", "verify", "server CPU"):
+        for absent in ("nan", "inf", "worst", "refusals", "also seen", "verify", "server CPU"):
             self.assertNotIn(absent, text)
 
     def test_hostile(self):

@@ -18,6 +18,10 @@ static void open_run(void)
     rp_load_stats_refused(run.stats, LOAD_CASE_BEGIN);
     rp_load_stats_refused(run.stats, LOAD_CASE_BEGIN);
     rp_load_stats_error(run.stats, LOAD_CASE_BEGIN, RP_LOAD_ERROR_CLOSED);
+    run.stats->started = 4;
+    run.stats->never_sent = 12;
+    run.stats->connections_refused = 7;
+    run.report.rate = 800;
     run.verify.accepted = 1000;
     run.verify.lost = 1;
     run.verify.duplicated = 2;
@@ -35,6 +39,8 @@ static const struct row rows[] = {
     {"p50=1.5ms",       NULL},
     {"p50=1500us",      NULL},
     {"p90=1499.999us",  "p90 is 1.50 ms, the threshold 1.50 ms"},
+    {"p95=1.5ms",       NULL},
+    {"p95=1.4ms",       "p95 is 1.50 ms, the threshold 1.40 ms"},
     {"p99=1ms",         "p99 is 1.50 ms, the threshold 1.00 ms"},
     {"p99=20ms",        NULL},
     {"p99.9=900ns",     "p99.9 is 1.50 ms, the threshold 900 ns"},
@@ -50,6 +56,12 @@ static const struct row rows[] = {
     {"refused=1",       "refused: 2, the threshold 1"},
     {"refused=50%",     NULL},
     {"refused=1%",      "refused: 2 of all messages, 50 %, the threshold 1 %"},
+    {"never_sent=12",   NULL},
+    {"never_sent=0",    "never_sent: 12, the threshold 0"},
+    {"never_sent=75%",  NULL},
+    {"never_sent=1%",   "never_sent: 12 of all messages, 75 %, the threshold 1 %"},
+    {"connections_refused=7", NULL},
+    {"connections_refused=0", "connections_refused: 7, the threshold 0"},
     {"rate=49.5",       NULL},
     {"rate=10000",      "rate is 50.0 messages/s, the threshold 10,000"},
     {"lost=1",          NULL},
@@ -94,6 +106,9 @@ static void test_unknown(void)
     threshold = parse("lost=0");
     CU_ASSERT_FALSE(rp_load_threshold_is_met(&threshold, &run.report, text, sizeof(text)));
     CU_ASSERT_STRING_EQUAL(text, "lost is not known, as no spool was read (--verify DIR)");
+    threshold = parse("never_sent=100%");
+    CU_ASSERT_FALSE(rp_load_threshold_is_met(&threshold, &run.report, text, sizeof(text)));
+    CU_ASSERT_STRING_EQUAL(text, "never_sent is not known, as no rate was asked for (--rate R)");
     threshold = parse("errors=0%");
     CU_ASSERT_TRUE(rp_load_threshold_is_met(&threshold, &run.report, text, sizeof(text)));
     load_case_close(&run);
@@ -105,25 +120,27 @@ static void test_wrong(void)
         const char *text;
         const char *told; /* a part of it */
     } wrong[] = {
-        {"",                            "p50, p90, p99, p99.9, max or mean=TIME"},
-        {"p99",                         "is no threshold"                       },
-        {"p98=1ms",                     "is no threshold"                       },
-        {"p99.=1ms",                    "is no threshold"                       },
-        {"=1",                          "is no threshold"                       },
-        {"p99=",                        "p99 takes a time such as 20ms"         },
-        {"p99=20",                      "p99 takes a time such as 20ms"         },
-        {"p99=20 ms",                   "p99 takes a time such as 20ms"         },
-        {"p99=-1ms",                    "p99 takes a time such as 20ms"         },
-        {"p99=1.ms",                    "p99 takes a time such as 20ms"         },
-        {"p99=.5ms",                    "p99 takes a time such as 20ms"         },
-        {"p99=1.5.5ms",                 "p99 takes a time such as 20ms"         },
-        {"p99=5%",                      "p99 takes a time such as 20ms"         },
-        {"errors=1.5",                  "errors takes a number such as 0"       },
-        {"errors=101%",                 "such as 1%"                            },
-        {"errors=1ms",                  "errors takes a number such as 0"       },
-        {"rate=1%",                     "messages a second, such as 10000"      },
-        {"lost=1%",                     "lost takes a number such as 0"         },
-        {"lost=9999999999999999999999", "lost takes a number such as 0"         },
+        {"",                            "p50, p90, p95, p99, p99.9, max or mean=TIME" },
+        {"p99",                         "is no threshold"                             },
+        {"p98=1ms",                     "is no threshold"                             },
+        {"p99.=1ms",                    "is no threshold"                             },
+        {"=1",                          "is no threshold"                             },
+        {"p99=",                        "p99 takes a time such as 20ms"               },
+        {"p99=20",                      "p99 takes a time such as 20ms"               },
+        {"p99=20 ms",                   "p99 takes a time such as 20ms"               },
+        {"p99=-1ms",                    "p99 takes a time such as 20ms"               },
+        {"p99=1.ms",                    "p99 takes a time such as 20ms"               },
+        {"p99=.5ms",                    "p99 takes a time such as 20ms"               },
+        {"p99=1.5.5ms",                 "p99 takes a time such as 20ms"               },
+        {"p99=5%",                      "p99 takes a time such as 20ms"               },
+        {"errors=1.5",                  "errors takes a number such as 0"             },
+        {"errors=101%",                 "such as 1%"                                  },
+        {"errors=1ms",                  "errors takes a number such as 0"             },
+        {"rate=1%",                     "messages a second, such as 10000"            },
+        {"connections_refused=1%",      "connections_refused takes a number such as 0"},
+        {"never_sent=1.5",              "never_sent takes a number such as 0"         },
+        {"lost=1%",                     "lost takes a number such as 0"               },
+        {"lost=9999999999999999999999", "lost takes a number such as 0"               },
     };
     for (size_t index = 0; index < sizeof(wrong) / sizeof(wrong[0]); index++) {
         char error[512] = "";
@@ -136,12 +153,21 @@ static void test_wrong(void)
     }
 }
 
+static void test_on_errors(void)
+{
+    struct rp_load_threshold threshold = parse("errors=1%");
+    CU_ASSERT_TRUE(rp_load_threshold_is_on_errors(&threshold));
+    threshold = parse("refused=0");
+    CU_ASSERT_FALSE(rp_load_threshold_is_on_errors(&threshold));
+}
+
 int main(int argc, char **argv)
 {
     static const struct suite_test tests[] = {
-        {"met and missed", test_rows   },
-        {"unknown",        test_unknown},
-        {"wrong",          test_wrong  },
+        {"met and missed", test_rows     },
+        {"unknown",        test_unknown  },
+        {"wrong",          test_wrong    },
+        {"on errors",      test_on_errors},
     };
     return SUITE_RUN("perf/load_threshold", tests, argc, argv);
 }
