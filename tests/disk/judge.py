@@ -2,16 +2,18 @@
 """Whether a spool holds what it must hold, through the tool and through the Python reader.
 
     found = judge.read(spool_path)
-    faults = judge.judge(found, messages, place, touched=set(), is_damaged=False)
+    faults = judge.judge(found, messages, place, judge.WHOLE)
+    faults = judge.judge(found, messages, place, judge.Harm(touched={3, 4}))
 
 Acknowledged before the place and untouched: there, once, exact. Touched: that, or verify reports
-it. Not acknowledged: absent or whole. Nothing damaged: nothing reported.
+it. Not acknowledged: absent or whole. Nothing harmed: nothing reported.
 """
 import base64
 import json
 import os
 import re
 import sys
+import typing
 
 import harness
 
@@ -22,6 +24,17 @@ FIRST_LINE = re.compile(rb"number (\d+) ")
 # What `verify --json` counts in its last line and what is bad.
 REPORTED = ("damaged", "unreadable", "missing")
 TOLD_MAX = 5  # numbers named in one fault
+
+
+class Harm(typing.NamedTuple):
+    """What was done to the spool."""
+
+    touched: frozenset = frozenset()  # numbers of the messages that may have lost octets
+    is_any: bool = True
+    is_countable: bool = True  # verify can know how many there were
+
+
+WHOLE = Harm(is_any=False)
 
 
 class Found:
@@ -40,25 +53,27 @@ class Found:
 def read(path):
     found = Found()
     spool = harness.Spool(path)
-    done = spool.run("export", "--format", "jsonl", "--to", "-", check=False)
-    if done.returncode not in (0, 1) or (done.returncode == 1 and not done.stdout + done.stderr):
-        found.errors.append(f"export: status {done.returncode}")
-    for line in done.stdout.splitlines():
-        row = json.loads(line)
+    _, rows = run(spool, found, "export", "--format", "jsonl", "--to", "-")
+    for row in rows:
         found.rows.append((row["id"], base64.b64decode(row["body_base64"]), row["sender"],
                            tuple(row["recipients"])))
-    done = spool.run("verify", "--json", check=False)
-    found.status = done.returncode
-    try:
-        summary = json.loads(done.stdout.splitlines()[-1])
-        found.reported = sum(summary.get(name, 0) for name in REPORTED)
-    except (IndexError, ValueError):
-        found.errors.append(f"verify: status {done.returncode}: {done.stderr.decode().strip()}")
-    done = spool.run("ls", "--json", check=False)
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    found.status, rows = run(spool, found, "verify", "--json")
+    if rows:
+        found.reported = sum(rows[-1].get(name, 0) for name in REPORTED)
+    _, rows = run(spool, found, "ls", "--json")
     found.listed = [row["id"] for row in rows if "size" in row]
     read_python(path, found)
     return found
+
+
+def run(spool, found, command, *arguments):
+    """(exit status, objects printed); 0 and 1 are what a command may end with."""
+    done = spool.run(command, *arguments, check=False)
+    lines = done.stdout.splitlines(keepends=True)
+    if done.returncode not in (0, 1):
+        found.errors.append(f"{command}: status {done.returncode}: {done.stderr.decode().strip()}")
+        lines = [line for line in lines if line.endswith(b"\n")]
+    return done.returncode, [json.loads(line) for line in lines]
 
 
 def read_python(path, found):
@@ -103,21 +118,23 @@ def judge_rows(rows, known, place):
     return seen, faults
 
 
-def judge(found, messages, place, touched, is_damaged):
+def judge(found, messages, place, harm):
     """What is wrong, as a list of sentences."""
     known = {message.number: message for message in messages}
     kept = {message.number for message in messages if message.is_kept(place)}
     seen, faults = judge_rows(found.rows, known, place)
     faults = found.errors + faults
     lost = kept - seen.keys()
-    if lost - touched:
-        faults.append(f"acknowledged, untouched and not there: {name(lost - touched, known)}")
-    silent = lost & touched
-    if silent and (found.status != 1 or found.reported < len(silent)):
+    if lost - harm.touched:
+        faults.append("acknowledged, untouched and not there: " +
+                      name(lost - harm.touched, known))
+    silent = lost & harm.touched
+    least = len(silent) if harm.is_countable else 1
+    if silent and (found.status != 1 or found.reported < least):
         faults.append(f"touched and not there, verify reports {found.reported} with status "
                       f"{found.status}: {name(silent, known)}")
-    if not is_damaged and (found.status != 0 or found.reported):
-        faults.append(f"nothing was damaged, verify reports {found.reported} with status "
+    if not harm.is_any and (found.status != 0 or found.reported):
+        faults.append(f"nothing was harmed, verify reports {found.reported} with status "
                       f"{found.status}")
     if sorted(found.listed) != sorted(row[0] for row in found.rows):
         faults.append(f"ls shows {len(found.listed)} whole messages, export gives "

@@ -16,6 +16,7 @@ A place is a length of the log. An image of a place has everything before the la
 and any part of the writes between the two: none, some, all, cut anywhere between two sectors.
 """
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -37,6 +38,11 @@ RUN_S = 120
 BUSY_S = 20
 NAMESPACES = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
               "--mount-proc")
+FS_IOC_FIEMAP = 0xC020660B
+FIEMAP = struct.Struct("=QQIIII")
+EXTENT = struct.Struct("=QQQQQIIII")
+EXTENTS_MAX = 256
+NOT_ON_DISK = 0x2 | 0x4 | 0x200  # flags: unknown place, not allocated yet, inside an inode
 INSIDE = "RINGPOST_DISK_INSIDE"  # Set where mounts and processes are the test's own.
 
 
@@ -118,8 +124,10 @@ def mounted(path, name, folder):
     run("mount", "-t", name, "-o", FILE_SYSTEMS[name].options, path, folder)
     try:
         yield folder
-    finally:
-        unmount(folder)
+    except BaseException:  # Whoever still uses it ends with the test.
+        run("umount", "--lazy", folder)
+        raise
+    unmount(folder)
 
 
 def unmount(folder):
@@ -138,6 +146,32 @@ def unmount(folder):
 
 def copy(source, target):
     run("cp", "--sparse=always", source, target)
+
+
+def extents(path):
+    """[(offset in the file, offset on the disk, length)]; ext4 and xfs only: where btrfs says a
+    file lies is no place on the disk."""
+    with open(path, "rb") as stream:
+        answer = bytearray(FIEMAP.size + EXTENT.size * EXTENTS_MAX)
+        FIEMAP.pack_into(answer, 0, 0, (1 << 64) - 1, 0, 0, EXTENTS_MAX, 0)
+        fcntl.ioctl(stream.fileno(), FS_IOC_FIEMAP, answer)
+    found = []
+    for index in range(FIEMAP.unpack_from(answer)[3]):
+        logical, physical, length, _, _, flags, *_ = \
+            EXTENT.unpack_from(answer, FIEMAP.size + index * EXTENT.size)
+        if not flags & NOT_ON_DISK:
+            found.append((logical, physical, length))
+    return found
+
+
+def on_disk(path, begin, end):
+    """Where [begin, end) of the file lies on the disk, but for holes: [(offset, length)]."""
+    parts = []
+    for logical, physical, length in extents(path):
+        lower, upper = max(begin, logical), min(end, logical + length)
+        if lower < upper:
+            parts.append((physical + lower - logical, upper - lower))
+    return parts
 
 
 class LogDisk:

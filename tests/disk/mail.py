@@ -53,32 +53,66 @@ def make(count, seed):
     return [Message(number, seed) for number in range(1, count + 1)]
 
 
+def make_more(messages, count, seed="more"):
+    """Further ones, with numbers of their own; they are in `messages` then."""
+    first = len(messages) + 1
+    more = [Message(number, seed) for number in range(first, first + count)]
+    messages.extend(more)
+    return more
+
+
 class Client(threading.Thread):
-    def __init__(self, port, disk, messages):
+    def __init__(self, port, disk, messages, may_refuse):
         super().__init__()
-        self.port, self.disk, self.messages = port, disk, messages
+        self.port, self.disk, self.messages, self.may_refuse = port, disk, messages, may_refuse
         self.error = None
 
     def run(self):
         try:
-            with harness.Client(self.port) as client:
-                client.ehlo()
-                for message in self.messages:
-                    self.send(client, message)
+            left = list(self.messages)
+            while left:
+                with harness.Client(self.port) as client:
+                    client.ehlo()
+                    self.send_all(client, left)
         except Exception as error:  # Told by the main thread.
             self.error = error
 
+    def send_all(self, client, left):
+        """All that are left, or until the daemon closes the connection where it may refuse: it does
+        so without a reply where it cannot know what is on the disk."""
+        try:
+            while left:
+                if not self.send(client, left.pop(0)):
+                    client.expect("RSET", "250")
+        except (EOFError, ConnectionError):
+            if not self.may_refuse:
+                raise
+
     def send(self, client, message):
-        client.begin(sender=message.sender, recipients=(message.recipient,))
+        for line, start in ((f"MAIL FROM:<{message.sender}>", "250"),
+                            (f"RCPT TO:<{message.recipient}>", "250"), ("DATA", "354")):
+            if not self.is_good(client.command(line), start):
+                return False
         message.sent_at = self.disk.place()
         client.send(harness.stuff(message.body))
-        message.ident = harness.queued_id(client.reply())
+        reply = client.reply()
+        if not self.is_good(reply, "250"):
+            return False
+        message.ident = harness.queued_id(reply)
         message.kept_at = self.disk.place()
+        return True
+
+    def is_good(self, reply, start):
+        if not reply.startswith(start) and not (self.may_refuse and reply.startswith("45")):
+            raise AssertionError(f"want {start}, got {reply}")
+        return reply.startswith(start)
 
 
-def deliver(messages, port, disk, clients):
-    """Sends all of them over so many connections at once; each gets its 250."""
-    threads = [Client(port, disk, messages[first::clients]) for first in range(clients)]
+def deliver(messages, port, disk, clients, may_refuse=False):
+    """Sends all of them, each once, over so many connections at once. Each gets its 250, or where
+    they may be refused 45x or no reply instead."""
+    threads = [Client(port, disk, messages[first::clients], may_refuse)
+               for first in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -164,12 +164,12 @@ class Images:
         kept = self.keep(spool)
         is_good = True
         if kind is None:
-            faults = judge.judge(judge.read(spool), recording.messages, place, set(), False)
+            faults = judge.judge(judge.read(spool), recording.messages, place, judge.WHOLE)
             is_good = self.note("unrecovered", title, faults)
         try:
             self.recover(recording.settings, spool)
-            faults = judge.judge(judge.read(spool), recording.messages, place, striker.touched,
-                                 kind is not None)
+            harm = judge.Harm(touched=striker.touched) if kind else judge.WHOLE
+            faults = judge.judge(judge.read(spool), recording.messages, place, harm)
         except AssertionError as error:
             faults = [f"{error}"]
         if self.note(kind, title, faults) and is_good and kept:
