@@ -23,6 +23,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import typing
 
@@ -36,6 +37,8 @@ SECTOR = 512
 STOP_S = 60
 RUN_S = 120
 BUSY_S = 20
+PRIVATE = "/dev/shm"  # A folder that is always there; what is mounted on it only the test sees.
+MEMORY = "3g"  # at most; what is used is a tenth of it
 NAMESPACES = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
               "--mount-proc")
 FS_IOC_FIEMAP = 0xC020660B
@@ -313,8 +316,8 @@ def end_on_signal(number, _frame):
 
 def main(names=None):
     """Runs the program's tests, or these (None: those on the command line), inside namespaces of
-    their own: whatever it mounts or starts is gone with it, even where it is killed. A loop device
-    goes with its mount."""
+    their own: whatever it mounts, writes or starts is gone with it, even where it is killed. A
+    loop device goes with its mount."""
     reason = why_not()
     if reason is None and INSIDE not in os.environ:
         os.environ[INSIDE] = "1"
@@ -323,20 +326,8 @@ def main(names=None):
         print(f"1..0 # SKIP {reason}")
         sys.exit(0)
     signal.signal(signal.SIGTERM, end_on_signal)
+    # Files too: in memory, since each image is written, synced and thrown away.
+    run("mount", "-t", "tmpfs", "-o", f"size={MEMORY}", "ringpost-test", PRIVATE)
+    tempfile.tempdir = PRIVATE
     sys.argv[1:] = sys.argv[1:] if names is None else names
     harness.main()
-
-
-class Case(harness.Case):
-    """`work` is memory, not the disk: an image is written, synced and thrown away."""
-
-    MEMORY = "3g"  # at most; what is used is a tenth of it
-
-    def setUp(self):
-        super().setUp()
-        mount_memory(self.work)
-        self.addCleanup(run, "umount", "-l", self.work)
-
-
-def mount_memory(folder):
-    run("mount", "-t", "tmpfs", "-o", f"size={Case.MEMORY}", "ringpost-test", folder)

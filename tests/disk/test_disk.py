@@ -232,15 +232,15 @@ class Images:
         self.check("big")
 
 
-class Ext4(Images, logdisk.Case):
+class Ext4(Images, harness.Case):
     name = "ext4"
 
 
-class Xfs(Images, logdisk.Case):
+class Xfs(Images, harness.Case):
     name = "xfs"
 
 
-class Btrfs(Images, logdisk.Case):
+class Btrfs(Images, harness.Case):
     name = "btrfs"
 
 

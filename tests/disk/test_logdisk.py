@@ -12,7 +12,8 @@ import os
 import random
 import time
 
-import logdisk
+import logdisk  # First: it says where harness.py is.
+import harness
 
 SIZE = 1 << 20
 BLOCK = 4096
@@ -27,7 +28,7 @@ def digest(path):
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-class Alone(logdisk.Case):
+class Alone(harness.Case):
     """Without a file system."""
 
     def setUp(self):
@@ -109,7 +110,7 @@ class Alone(logdisk.Case):
         self.disk.command("heal")
 
 
-class Images(logdisk.Case):
+class Images(harness.Case):
     """What Replay makes of a log: only what the disk allows, and all of it."""
 
     def test_all_parts(self):
@@ -147,7 +148,7 @@ class Images(logdisk.Case):
         self.assertGreater(len(seen), 20)
 
 
-class OnIt(logdisk.Case):
+class OnIt(harness.Case):
     """A file system on a loop device on the disk."""
 
     def fill(self, disk, folder):
