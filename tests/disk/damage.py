@@ -14,9 +14,12 @@ import bisect
 import os
 import random
 
+import mail
+
 SECTOR = 512
+ENVELOPE_MAX = 8192  # octets between a sender's address and the body
 TRIES = 200
-LAST = 8  # messages of a lane
+LAST = 4  # messages of a lane
 
 
 class Segment:
@@ -30,21 +33,21 @@ class Segment:
         self.numbers = []  # whose
         self.heads = []  # of messages: where the sender's address begins
         self.has_body = []
-        for begin, message in sorted(self.find_all(messages), key=lambda pair: pair[0]):
-            body = self.octets.find(message.body, begin)
+        for begin, message in self.find_all(messages):
             marker_end = begin + len(message.sender)
+            body = self.octets.find(message.body, marker_end,
+                                    marker_end + ENVELOPE_MAX + len(message.body))
             self.heads.append(begin)
             self.numbers.append(message.number)
             self.has_body.append(body >= 0)
             self.ends.append(body + len(message.body) if body >= 0 else marker_end)
 
     def find_all(self, messages):
-        for message in messages:
-            marker = message.sender.encode()
-            at = self.octets.find(marker)
-            while at >= 0:
-                yield at, message
-                at = self.octets.find(marker, at + 1)
+        """(offset of the sender's address, message), rising."""
+        known = {message.sender.encode(): message for message in messages}
+        for match in mail.SENDER.finditer(self.octets):
+            if match.group() in known:
+                yield match.start(), known[match.group()]
 
     def touched(self, begin, end):
         """Numbers of the messages that own octets in [begin, end), or may do so."""

@@ -5,6 +5,7 @@
     mail.deliver(messages, daemon.port, disk, clients=6)
 """
 import random
+import re
 import threading
 
 import harness
@@ -19,6 +20,7 @@ SHAPES = (
     (1, "nul", 400 << 10),
 )
 JOIN_S = 120
+SENDER = re.compile(rb"m\d+\.[0-9a-f]{16}@example\.org")
 
 
 class Message:

@@ -29,24 +29,26 @@ import mail
 
 IMAGES = 100  # of each file system; a long run asks for more
 IMAGES_PART = 20  # of one recording
-MESSAGES = 400
+MESSAGES = 240
 CLIENTS = 6
 FAULTS_TOLD = 12
 # An image: what is damaged in it (None: nothing), in turn.
 TURNS = (None, "segment", None, "segment", "segment", "big", None, "index", "segment", "meta")
+# Besides: what of all these images is noted.
+MOUNT, UNRECOVERED, UNRECOVERED_DAMAGED = "mount", "unrecovered", "unrecovered damaged"
 OPTIONS = argparse.Namespace()  # of the command line
 
 
 class Recording:
     """A daemon's life on a disk: messages, and the log of what was written for them."""
 
-    def __init__(self, case, name, seed):
+    def __init__(self, case, name, seed, extra):
         generator = random.Random(seed)
         self.name = name
         self.settings = {"workers": generator.choice(("1", "2")),
                          "spool.io": generator.choice(("buffered", "direct")),
-                         "spool.segment_size": generator.choice(("1mb", "1mb", "4mb")),
-                         "spool.min_free": "0", "log.level": "warning"}
+                         "spool.segment_size": generator.choice(("1mb", "1mb", "2mb")),
+                         "spool.min_free": "0", "log.level": "warning", **extra}
         self.delay_ms = generator.choice((0, 1, 3))
         self.is_killed = generator.random() < 0.5
         self.messages = mail.make(MESSAGES, seed)
@@ -100,9 +102,11 @@ class Tally:
 
 
 class Images:
-    """What every file system is put through; a class with `name` and TestCase makes it one."""
+    """Makes images, on the file system `name`, and tallies what is wrong with them."""
 
     name = None
+    settings = {}  # besides those that a recording chooses
+    images = None  # how many; None: as many as were asked for
     tallies = None
 
     def setUp(self):
@@ -114,41 +118,37 @@ class Images:
     def tally(self, kind):
         """Of the images with this damage; the first to ask makes all of them."""
         if type(self).tallies is None:
-            type(self).tallies = {kind: Tally() for kind in ("mount", "unrecovered", *TURNS)}
+            type(self).tallies = {
+                kind: Tally() for kind in (MOUNT, UNRECOVERED, UNRECOVERED_DAMAGED, *TURNS)}
             begin = time.monotonic()
-            self.run_images()
-            count = self.tallies["mount"].count
+            self.run_images(self.images or OPTIONS.images)
+            count = self.tallies[MOUNT].count
             print(f"# {self.name}: {count} images in {time.monotonic() - begin:.0f} s, seed "
                   f"{OPTIONS.seed}", flush=True)
         return self.tallies[kind]
 
-    def run_images(self):
-        left = OPTIONS.images
-        part = 0
-        while left > 0:
-            count = min(left, IMAGES_PART)
-            seed = f"{OPTIONS.seed} {self.name} {part}"
-            recording = Recording(self, self.name, seed)
-            generator = random.Random(seed)
-            for index, place in enumerate(recording.places(count, generator)):
+    def run_images(self, count):
+        for first in range(0, count, IMAGES_PART):
+            seed = f"{OPTIONS.seed} {self.name} {first}"
+            recording = Recording(self, self.name, seed, self.settings)
+            places = recording.places(min(IMAGES_PART, count - first), random.Random(seed))
+            for index, place in enumerate(places):
                 recording.replay.advance(place)
                 self.run_image(recording, place, TURNS[index % len(TURNS)],
                                random.Random(f"{seed} {index}"))
             recording.replay.close()
-            left -= count
-            part += 1
 
     def run_image(self, recording, place, kind, generator):
         path = os.path.join(self.work, "image")
         folder = os.path.join(self.work, "mounted")
-        self.tallies["mount"].count += 1
-        title = f"image {self.tallies['mount'].count} ({recording}): " + \
+        self.tallies[MOUNT].count += 1
+        title = f"image {self.tallies[MOUNT].count} ({recording}): " + \
             recording.replay.image(path, place, generator, self.name)
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(logdisk.mounted(path, self.name, folder))
             except AssertionError as error:
-                self.tallies["mount"].faults.append(f"{title}: {error}")
+                self.tallies[MOUNT].faults.append(f"{title}: {error}")
                 return
             spool = os.path.join(folder, "spool")
             if generator.random() < 0.5:
@@ -162,13 +162,11 @@ class Images:
         kind = kind if what else None
         title += f", {what}, touches {sorted(striker.touched)}" if what else ""
         kept = self.keep(spool)
-        is_good = True
-        if kind is None:
-            faults = judge.judge(judge.read(spool), recording.messages, place, judge.WHOLE)
-            is_good = self.note("unrecovered", title, faults)
+        harm = judge.Harm(touched=striker.touched) if kind else judge.WHOLE
+        faults = judge.judge(judge.read(spool), recording.messages, place, harm)
+        is_good = self.note(UNRECOVERED_DAMAGED if kind else UNRECOVERED, title, faults)
         try:
             self.recover(recording.settings, spool)
-            harm = judge.Harm(touched=striker.touched) if kind else judge.WHOLE
             faults = judge.judge(judge.read(spool), recording.messages, place, harm)
         except AssertionError as error:
             faults = [f"{error}"]
@@ -179,7 +177,7 @@ class Images:
         """A copy of the spool, where one is wanted."""
         if OPTIONS.keep is None:
             return None
-        path = os.path.join(OPTIONS.keep, f"{self.name}-{self.tallies['mount'].count}")
+        path = os.path.join(OPTIONS.keep, f"{self.name}-{self.tallies[MOUNT].count}")
         shutil.rmtree(path, ignore_errors=True)
         shutil.copytree(spool, path)
         return path
@@ -206,15 +204,23 @@ class Images:
         if tally.faults:
             self.fail(f"{len(tally.faults)} of {tally.count} images, seed {OPTIONS.seed}:\n" +
                       "\n".join(tally.faults[:FAULTS_TOLD]))
-        self.assertGreater(tally.count, 0)
+        if tally.count == 0:
+            self.skipTest("no image had a file to damage")
+
+
+class Every(Images):
+    """What every file system is put through."""
 
     def test_images_mount(self):
         """The file system recovers itself: what the disk gives is what it may give."""
-        self.check("mount")
+        self.check(MOUNT)
 
     def test_read_without_daemon(self):
         """A reader that comes before any daemon."""
-        self.check("unrecovered")
+        self.check(UNRECOVERED)
+
+    def test_damaged_read_without_daemon(self):
+        self.check(UNRECOVERED_DAMAGED)
 
     def test_recovered(self):
         self.check(None)
@@ -232,16 +238,27 @@ class Images:
         self.check("big")
 
 
-class Ext4(Images, harness.Case):
+class Ext4(Every, harness.Case):
     name = "ext4"
 
 
-class Xfs(Images, harness.Case):
+class Xfs(Every, harness.Case):
     name = "xfs"
 
 
-class Btrfs(Images, harness.Case):
+class Btrfs(Every, harness.Case):
     name = "btrfs"
+
+
+class Unsynced(Images, harness.Case):
+    """The images bite: without syncs, mail with a 250 is lost in them."""
+
+    name = "ext4"
+    settings = {"spool.sync": "none"}
+    images = IMAGES_PART
+
+    def test_it_is_seen(self):
+        self.assertRegex("\n".join(self.tally(None).faults), "untouched and not there")
 
 
 def main():
