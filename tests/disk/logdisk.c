@@ -344,6 +344,7 @@ int main(int argc, char **argv)
     char *words[] = {argv[0], NULL};
     struct fuse_args args = FUSE_ARGS_INIT(1, words);
     struct fuse_session *session = fuse_session_new(&args, &ops, sizeof(ops), &disk);
+    fuse_opt_free_args(&args);
     if (session == NULL) {
         return 1; /* libfuse has said why */
     }

@@ -191,10 +191,9 @@ class LogDisk:
         self.process = subprocess.Popen([PROGRAM, self.data, self.log_path, self.path],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         process_group=0)
-        answer = self.process.stdout.readline()
-        if answer != "ready\n":
+        if self.process.stdout.readline() != "ready\n":
             self.close()
-            raise AssertionError(f"logdisk does not start: {answer!r}")
+            raise AssertionError("logdisk does not start")
 
     def __enter__(self):
         return self
@@ -223,6 +222,8 @@ class LogDisk:
                 self.process.wait()
                 raise AssertionError("logdisk does not end") from None
         self.process.stdout.close()
+        if self.process.returncode != 0:
+            raise AssertionError(f"logdisk: status {self.process.returncode}")
 
 
 def read_log(path):
