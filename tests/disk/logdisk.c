@@ -32,7 +32,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -40,7 +39,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -108,7 +106,7 @@ static int write_all(int fd, const void *octets, size_t len, uint64_t offset)
     return 0;
 }
 
-/* LOG is opened for appending: one call, so that its length is always that of whole entries. */
+/* LOG is opened for appending: the offset does not count. */
 static int put_entry(struct disk *disk,
                      enum kind kind,
                      uint64_t offset,
@@ -116,15 +114,8 @@ static int put_entry(struct disk *disk,
                      size_t len)
 {
     struct entry_head head = {.offset = offset, .len = (uint32_t)len, .kind = kind};
-    struct iovec parts[2] = {
-        {.iov_base = &head,                     .iov_len = sizeof(head)},
-        {.iov_base = (void *)(uintptr_t)octets, .iov_len = len         },
-    };
-    ssize_t done = writev(disk->log_fd, parts, len > 0 ? 2 : 1);
-    if (done < 0) {
-        return -errno;
-    }
-    return (size_t)done == sizeof(head) + len ? 0 : -EIO;
+    int error = write_all(disk->log_fd, &head, sizeof(head), 0);
+    return error == 0 ? write_all(disk->log_fd, octets, len, 0) : error;
 }
 
 static void fill_attr(const struct disk *disk, struct stat *attr)
@@ -217,19 +208,43 @@ static void on_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_f
     (void)fuse_reply_err(req, -put_entry(disk, KIND_FLUSH, 0, NULL, 0)); /* as above */
 }
 
-static bool add_fault(struct disk *disk, const char *line)
+/* Takes a blank and a number off the front of the text. */
+static bool take_number(const char **text, uint64_t most, uint64_t *number_out)
 {
-    char kind[8];
+    if ((*text)[0] != ' ' || (*text)[1] < '0' || (*text)[1] > '9') {
+        return false;
+    }
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(*text + 1, &end, 10);
+    if (errno != 0 || number > most) {
+        return false;
+    }
+    *text = end;
+    *number_out = number;
+    return true;
+}
+
+static bool take_word(const char **text, const char *word)
+{
+    size_t len = strlen(word);
+    if (strncmp(*text, word, len) != 0) {
+        return false;
+    }
+    *text += len;
+    return true;
+}
+
+static bool add_fault(struct disk *disk, const char *text)
+{
+    bool is_write = take_word(&text, " write");
     uint64_t offset;
     uint64_t len;
     uint64_t count;
-    if (sscanf(line, "fail %7s %" SCNu64 " %" SCNu64 " %" SCNu64, kind, &offset, &len, &count) !=
-        4) {
-        return false;
-    }
-    bool is_write = strcmp(kind, "write") == 0;
-    if (disk->fault_count == FAULTS_MAX || (!is_write && strcmp(kind, "read") != 0) ||
-        offset > disk->size || len > disk->size - offset) {
+    if ((!is_write && !take_word(&text, " read")) || disk->fault_count == FAULTS_MAX ||
+        !take_number(&text, disk->size, &offset) ||
+        !take_number(&text, disk->size - offset, &len) ||
+        !take_number(&text, UINT64_MAX - 1, &count) || *text != '\0') {
         return false;
     }
     disk->faults[disk->fault_count++] = (struct fault){
@@ -243,16 +258,19 @@ static bool add_fault(struct disk *disk, const char *line)
 
 static bool obey(struct disk *disk, const char *line)
 {
-    unsigned delay_ms;
+    uint64_t delay_ms;
     if (strcmp(line, "heal") == 0) {
         disk->fault_count = 0;
         return true;
     }
-    if (sscanf(line, "delay %u", &delay_ms) == 1 && delay_ms <= DELAY_MAX_MS) {
-        disk->delay_ms = delay_ms;
+    if (take_word(&line, "delay")) {
+        if (!take_number(&line, DELAY_MAX_MS, &delay_ms) || *line != '\0') {
+            return false;
+        }
+        disk->delay_ms = (unsigned)delay_ms;
         return true;
     }
-    return add_fault(disk, line);
+    return take_word(&line, "fail") && add_fault(disk, line);
 }
 
 /* Obey the lines that have come; false at the end of stdin. */

@@ -114,7 +114,7 @@ def deliver(messages, port, disk, clients, may_refuse=False):
     """Sends all of them, each once, over so many connections at once. Each gets its 250, or where
     they may be refused 45x or no reply instead."""
     threads = [Client(port, disk, messages[first::clients], may_refuse)
-               for first in range(clients)]
+               for first in range(min(clients, len(messages)))]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -30,6 +30,7 @@ import mail
 IMAGES = 100  # of each file system; a long run asks for more
 IMAGES_PART = 20  # of one recording
 MESSAGES = 240
+MORE = 12  # messages after a recovery, in some images
 CLIENTS = 6
 FAULTS_TOLD = 12
 # An image: what is damaged in it (None: nothing), in turn.
@@ -91,6 +92,16 @@ class Recording:
                   if entry.kind == logdisk.FLUSH]
         return sorted(generator.choice(generator.choice((kept, before, ends)))
                       for _ in range(count))
+
+
+class Before:
+    """A disk whose log stands still, before a place that is looked at."""
+
+    def __init__(self, place):
+        self.at = place - 1
+
+    def place(self):
+        return self.at
 
 
 class Tally:
@@ -165,9 +176,15 @@ class Images:
         harm = judge.Harm(touched=striker.touched) if kind else judge.WHOLE
         faults = judge.judge(judge.read(spool), recording.messages, place, harm)
         is_good = self.note(UNRECOVERED_DAMAGED if kind else UNRECOVERED, title, faults)
+        messages = list(recording.messages)
+        more = mail.make_more(messages, MORE, title) if generator.random() < 0.3 else []
         try:
             self.recover(recording.settings, spool)
-            faults = judge.judge(judge.read(spool), recording.messages, place, harm)
+            if more:
+                title += ", then more mail"
+                self.recover(recording.settings, spool, more, place)
+                self.recover(recording.settings, spool)
+            faults = judge.judge(judge.read(spool), messages, place, harm)
         except AssertionError as error:
             faults = [f"{error}"]
         if self.note(kind, title, faults) and is_good and kept:
@@ -182,11 +199,12 @@ class Images:
         shutil.copytree(spool, path)
         return path
 
-    def recover(self, settings, spool):
-        """A daemon that starts, and ends when it is told to."""
+    def recover(self, settings, spool, more=(), place=0):
+        """A daemon that starts, takes more mail, and ends when it is told to."""
         daemon = harness.Daemon(self.work, settings, spool=spool)
         try:
             daemon.start()
+            mail.deliver(more, daemon.port, Before(place), CLIENTS)
             daemon.stop()
         finally:
             daemon.release()

@@ -103,8 +103,10 @@ class Alone(harness.Case):
         self.assertGreaterEqual(time.monotonic() - begin, 0.05)
 
     def test_commands_that_are_none(self):
-        for line in ("", "fail", "fail read 0 1", "fail erase 0 1 1", "delay", "delay 60001",
-                     f"fail read 0 {SIZE + 1} 1", f"fail read {SIZE + 1} 0 1"):
+        for line in ("", "fail", "fail read 0 1", "fail erase 0 1 1", "fail read 0 1 1 1",
+                     "fail read 0 1 1x", "fail read -1 1 1", "fail read  0 1 1", "heal 1", "delay",
+                     "delay 60001", "delay 1 ", f"fail read 0 {SIZE + 1} 1",
+                     f"fail read {SIZE + 1} 0 1"):
             with self.subTest(line=line), self.assertRaises(AssertionError):
                 self.disk.command(line)
         self.disk.command("heal")
