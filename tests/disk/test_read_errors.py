@@ -20,6 +20,7 @@ import mail
 
 BLOCK = 4096
 MESSAGES = 120
+FEW = 8  # of them, all in one segment
 MORE = 20  # messages while the disk is bad
 CLIENTS = 4
 SETTINGS = {"workers": "1", "spool.segment_size": "1mb", "spool.min_free": "0",
@@ -46,11 +47,14 @@ class Unreadable:
         self.disk = logdisk.LogDisk(self.work, base)
         self.addCleanup(self.disk.close)
         self.messages = mail.make(MESSAGES + MORE, self.id())
-        with self.mounted():
-            daemon = self.make(SETTINGS, spool=self.spool).start()
-            mail.deliver(self.messages[:MESSAGES], daemon.port, self.disk, CLIENTS)
-            daemon.kill()
-            self.sizes = self.read_sizes()
+
+    def take_mail(self, count):
+        daemon = self.make(SETTINGS, spool=self.spool).start()
+        # A big one is the first of all.
+        mail.deliver(self.messages[:1], daemon.port, self.disk, 1)
+        mail.deliver(self.messages[1:count], daemon.port, self.disk, CLIENTS)
+        daemon.kill()
+        self.sizes = self.read_sizes()
 
     def mounted(self):
         """Mounted anew: nothing is in memory."""
@@ -70,9 +74,11 @@ class Unreadable:
         faults = judge.judge(judge.read(self.spool), self.messages, self.disk.place(), harm)
         self.assertEqual(faults, [])
 
-    def check(self, choose, is_countable=True, count=0):
+    def check(self, choose, is_countable=True, count=0, messages=MESSAGES):
         """`choose` gives [(path, begin, end)] that cannot be read (`count` times; 0: for ever),
         and whose octets these are."""
+        with self.mounted():
+            self.take_mail(messages)
         with self.mounted():
             bad, touched = choose()
             places = [part for row in bad for part in logdisk.on_disk(*row)]
@@ -151,6 +157,15 @@ class Unreadable:
             first = self.segments()[0]
             return self.part_of(first, 0, len(first.octets))
         self.check(choose)
+
+    def test_record_of_first_big_body(self):
+        """The lane's first, in a segment with no index yet: its record is all that names its
+        body's file."""
+        def choose():
+            first, = self.segments()
+            self.assertFalse(first.has_body[0])
+            return self.part_of(first, 0, first.heads[0] + 1)
+        self.check(choose, messages=FEW)
 
     def test_every_segment(self):
         def choose():
