@@ -22,6 +22,12 @@ static void set_name(struct rp_worker *worker, struct rp_big *big)
                    (unsigned long long)big->id);
 }
 
+static void open_file(struct rp_worker *worker, uint32_t index)
+{
+    rp_io_open_file(worker->io, rp_op_tag(RP_OP_BIG_OPEN, index), worker->bigs.dir_fd,
+                    big_at(worker, index)->name, O_WRONLY | O_CREAT | O_EXCL, 0640);
+}
+
 bool rp_big_begin(struct rp_worker *worker, uint32_t message_index)
 {
     uint32_t index = rp_pool_take(&worker->bigs.pool);
@@ -44,8 +50,7 @@ bool rp_big_begin(struct rp_worker *worker, uint32_t message_index)
     set_name(worker, big);
     rp_message_at(&worker->store, message_index)->big = index;
     rp_stats_add(&worker->stats.big_messages, 1);
-    rp_io_open_file(worker->io, rp_op_tag(RP_OP_BIG_OPEN, index), worker->bigs.dir_fd, big->name,
-                    O_WRONLY | O_CREAT | O_EXCL, 0640);
+    open_file(worker, index);
     return true;
 }
 
@@ -132,6 +137,11 @@ static void fail(struct rp_worker *worker, uint32_t index, const char *what, int
     }
 }
 
+static void sync_dir_now(struct rp_worker *worker)
+{
+    rp_io_sync(worker->io, rp_op_tag(RP_OP_BIG_DIR, 0), worker->bigs.dir_fd, false);
+}
+
 /* Start the sync of big/ that all which are NAMING wait for. */
 static void sync_dir(struct rp_worker *worker)
 {
@@ -142,7 +152,7 @@ static void sync_dir(struct rp_worker *worker)
     bigs->dir_syncing = bigs->dir_waiting;
     bigs->dir_waiting = RP_NONE;
     bigs->is_dir_syncing = true;
-    rp_io_sync(worker->io, rp_op_tag(RP_OP_BIG_DIR, 0), bigs->dir_fd, false);
+    sync_dir_now(worker);
 }
 
 /* File and name are as durable as they shall be: on to the lane. */
@@ -150,6 +160,10 @@ static void hand_on(struct rp_worker *worker, uint32_t index)
 {
     struct rp_big *big = big_at(worker, index);
     struct rp_message *message = rp_message_at(&worker->store, big->message);
+    if (rp_io_link_count(worker->io, big->fd) == 0) {
+        fail(worker, index, "keep", -ENOENT); /* somebody removed it: nobody will read it */
+        return;
+    }
     message->big_id = big->id;
     if (!rp_message_put_item(&worker->store, message, RP_SPOOL_TAG_BIG_ID, &big->id,
                              sizeof(big->id))) {
@@ -165,6 +179,11 @@ static void hand_on(struct rp_worker *worker, uint32_t index)
     rp_lane_add(worker, message_index);
 }
 
+static void sync_file(struct rp_worker *worker, uint32_t index)
+{
+    rp_io_sync(worker->io, rp_op_tag(RP_OP_BIG_SYNC, index), big_at(worker, index)->fd, true);
+}
+
 static void finish(struct rp_worker *worker, uint32_t index)
 {
     struct rp_big *big = big_at(worker, index);
@@ -174,7 +193,7 @@ static void finish(struct rp_worker *worker, uint32_t index)
     }
     big->step = RP_BIG_SYNCING;
     worker->bigs.busy_count++;
-    rp_io_sync(worker->io, rp_op_tag(RP_OP_BIG_SYNC, index), big->fd, true);
+    sync_file(worker, index);
 }
 
 static void write_rest(struct rp_worker *worker, uint32_t index)
@@ -301,9 +320,19 @@ void rp_big_more(struct rp_worker *worker, struct rp_message *message)
     pump(worker, message->big);
 }
 
+/* Whether the operation only asks for another try. */
+static bool is_passing(int32_t res)
+{
+    return res == -EINTR || res == -EAGAIN;
+}
+
 static void written(struct rp_worker *worker, uint32_t index, int32_t res)
 {
     struct rp_big *big = big_at(worker, index);
+    if (is_passing(res)) {
+        write_rest(worker, index);
+        return;
+    }
     if (res == -EINVAL && big->is_direct) {
         big->is_direct = false; /* a file system with wishes of its own: buffered, then */
         rp_segment_set_direct(big->fd, false);
@@ -343,6 +372,10 @@ static void written(struct rp_worker *worker, uint32_t index, int32_t res)
 static void synced(struct rp_worker *worker, uint32_t index, int32_t res)
 {
     struct rp_big *big = big_at(worker, index);
+    if (is_passing(res)) {
+        sync_file(worker, index);
+        return;
+    }
     pump_queue(worker);
     if (res < 0) {
         big->step = RP_BIG_OPEN;
@@ -371,6 +404,10 @@ static void fail_all(struct rp_worker *worker, int32_t res)
 
 static void dir_synced(struct rp_worker *worker, int32_t res)
 {
+    if (is_passing(res)) {
+        sync_dir_now(worker);
+        return;
+    }
     if (res < 0) {
         fail_all(worker, res);
     }
@@ -394,6 +431,10 @@ static void dir_synced(struct rp_worker *worker, int32_t res)
 static void opened(struct rp_worker *worker, uint32_t index, int32_t res)
 {
     struct rp_big *big = big_at(worker, index);
+    if (is_passing(res)) {
+        open_file(worker, index);
+        return;
+    }
     big->step = RP_BIG_OPEN;
     if (res < 0) {
         fail(worker, index, "create", res);

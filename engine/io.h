@@ -123,6 +123,14 @@ void rp_io_unlink(struct rp_io *io, uint64_t tag, int dir_fd, const char *name);
 /* fallocate(2), mode 0, from the start. */
 void rp_io_fallocate(struct rp_io *io, uint64_t tag, int fd, uint64_t len);
 
+/* fallocate(2), FALLOC_FL_PUNCH_HOLE: the octets become zeros that take no space; the length of the
+ * file stays. */
+void rp_io_punch(struct rp_io *io, uint64_t tag, int fd, uint64_t off, uint64_t len);
+
+/* How many names an open file has (st_nlink): 0 means that it goes with its last descriptor. At
+ * once; -errno as fstat(2). */
+int rp_io_link_count(struct rp_io *io, int fd);
+
 /* pwritev2(2); at most IOV_MAX iovecs; `iov` and its memory stay until the completion.
  * is_durable: RWF_DSYNC. A short write is possible. */
 void rp_io_write(struct rp_io *io,

@@ -341,9 +341,35 @@ void rp_io_unlink(struct rp_io *io, uint64_t tag, int dir_fd, const char *name)
     PREPARE(io, tag, io_uring_prep_unlinkat, dir_fd, name, 0);
 }
 
+static void prepare_fallocate(struct rp_io *io,
+                              uint64_t tag,
+                              int fd,
+                              int mode,
+                              uint64_t off,
+                              uint64_t len)
+{
+    struct io_uring_sqe *sqe = get_sqe(io, tag);
+    io_uring_prep_fallocate(sqe, fd, mode, 0, 0);
+    sqe->off = off; /* set here: versions of liburing differ in the types of these arguments */
+    sqe->addr = len;
+    io_uring_sqe_set_data64(sqe, tag);
+}
+
 void rp_io_fallocate(struct rp_io *io, uint64_t tag, int fd, uint64_t len)
 {
-    PREPARE(io, tag, io_uring_prep_fallocate, fd, 0, 0, (off_t)len);
+    prepare_fallocate(io, tag, fd, 0, 0, len);
+}
+
+void rp_io_punch(struct rp_io *io, uint64_t tag, int fd, uint64_t off, uint64_t len)
+{
+    prepare_fallocate(io, tag, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off, len);
+}
+
+int rp_io_link_count(struct rp_io *io, int fd)
+{
+    (void)io;
+    struct stat status;
+    return fstat(fd, &status) < 0 ? -errno : (int)status.st_nlink;
 }
 
 void rp_io_write(struct rp_io *io,

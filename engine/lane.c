@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/mman.h>
 
 const struct rp_reply rp_lane_no_space = {452, "4.3.1", "Insufficient storage, try again later"};
 const struct rp_reply rp_lane_io_error = {451, "4.3.0", "Local error in storage, try again later"};
@@ -64,10 +65,34 @@ int rp_lane_init(struct rp_worker *worker)
     const struct rp_spooldir_lane *start = &worker->dir->lanes[worker->lane_number];
     static const struct rp_lane_queue empty = {RP_NONE, RP_NONE};
     lane->waiting = lane->writing = lane->failed = empty;
-    rp_spool_writer_init(&lane->writer, worker->dir->identity, worker->lane_number,
-                         start->next_sequence, worker->dir->doorbell);
-    rp_segment_maker_init(&lane->maker, worker->io, start->fd, worker->dir->segment_size,
-                          start->next_segment);
+    const struct rp_spool_writer_place place = {
+        .lane = worker->lane_number,
+        .sequence = start->next_sequence,
+        .skipped = start->skipped,
+    };
+    rp_spool_writer_init(&lane->writer, worker->dir->identity, &place, worker->dir->doorbell);
+    const struct rp_segment_place segments = {
+        .io = worker->io,
+        .dir_fd = start->fd,
+        .meta_fd = worker->dir->meta_fd,
+        .lane = worker->lane_number,
+        .size = worker->dir->segment_size,
+        .next_number = start->next_segment,
+        .created_ns = worker->dir->created_ns,
+        .identity = worker->dir->identity,
+    };
+    rp_segment_maker_init(&lane->maker, &segments);
+    rp_retire_init(&lane->retire, worker->io, start->fd);
+    lane->segment.fd = -1;
+    for (size_t i = 0; i < 2; i++) {
+        /* Pages that no entry has touched take no memory. */
+        void *memory = mmap(NULL, RP_SPOOL_INDEX_LEN(segments.size), PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (memory == MAP_FAILED) {
+            return -ENOMEM;
+        }
+        lane->index_memory[i] = memory;
+    }
     return rp_stage_open(&lane->stage);
 }
 
@@ -177,6 +202,7 @@ static int append(struct rp_worker *worker, uint32_t index)
         .time_ns = message->time_ns,
         .big_id = message->big_id,
         .body_hash = message->body_hash,
+        .has_zeros = message->has_zeros,
         .is_block_aligned = lane->is_direct && is_gathered(message),
     };
     return rp_spool_batch_append(&lane->batch, &record, &message->id);
@@ -219,29 +245,52 @@ static void begin_write(struct rp_worker *worker, enum rp_lane_state state)
     write_rest(worker);
 }
 
-static void open_segment(struct rp_worker *worker)
+void rp_lane_prepare(struct rp_worker *worker)
 {
     struct rp_lane *lane = &worker->lane;
-    lane->segment = rp_segment_maker_take(&lane->maker);
+    /* What the batch under way plans to use may have to be used again. */
+    uint64_t next =
+        lane->state == RP_LANE_WRITING ? lane->batch.first_sequence : lane->writer.sequence;
+    rp_segment_maker_start(&lane->maker, next - lane->writer.skipped);
+    if (!lane->is_open) {
+        rp_segment_maker_hurry(&lane->maker);
+    }
+}
+
+static bool open_segment(struct rp_worker *worker)
+{
+    struct rp_lane *lane = &worker->lane;
+    if (!rp_segment_maker_take(&lane->maker, &lane->segment)) {
+        return false;
+    }
     lane->is_open = true;
     lane->segment_commits = 0;
-    rp_spool_writer_open_segment(&lane->writer, lane->segment.number, lane->maker.size,
-                                 lane->segment.index);
+    lane->committed_off = 0;
+    rp_spool_writer_open_segment(&lane->writer, lane->segment.number, lane->maker.place.size,
+                                 lane->index_memory[lane->index_turn]);
     rp_stats_add(&worker->stats.segments, 1);
-    rp_segment_maker_start(&lane->maker);
+    rp_lane_prepare(worker);
+    return true;
 }
 
 /* False: the one before is still on its way out; this one stays open until then. */
 static bool close_segment(struct rp_worker *worker)
 {
     struct rp_lane *lane = &worker->lane;
-    if (lane->maker.retire_pending > 0) {
+    if (lane->retire.step != RP_RETIRE_IDLE) {
         return false;
     }
     lane->maker.is_bulk = lane->writer.off / RP_BULK_COMMIT > lane->segment_commits;
-    rp_spool_writer_close_segment(&lane->writer);
-    bool is_taken = rp_segment_maker_retire(&lane->maker, &lane->segment);
-    assert(is_taken);
+    const struct rp_retire_order order = {
+        .segment = lane->segment,
+        .used = lane->committed_off,
+        .size = lane->maker.place.size,
+        .index = lane->index_memory[lane->index_turn],
+        .index_len = rp_spool_writer_close_segment(&lane->writer),
+    };
+    rp_retire_begin(&lane->retire, &order);
+    lane->index_turn ^= 1;
+    lane->segment.fd = -1;
     lane->is_open = false;
     return true;
 }
@@ -253,11 +302,10 @@ static bool need_segment(struct rp_worker *worker)
     if (lane->is_open) {
         return true;
     }
-    if (lane->maker.step == RP_SEGMENT_READY) {
-        open_segment(worker);
+    if (lane->maker.step == RP_SEGMENT_READY && open_segment(worker)) {
         return true;
     }
-    rp_segment_maker_start(&lane->maker);
+    rp_lane_prepare(worker);
     return false;
 }
 
@@ -346,6 +394,9 @@ static void committed(struct rp_worker *worker)
     bool has_waiters = rp_spool_batch_commit(&lane->batch);
     bool was_voiding = lane->state == RP_LANE_VOIDING;
     lane->state = RP_LANE_IDLE;
+    lane->committed_off = lane->writer.off;
+    rp_segment_maker_pay(&lane->maker, lane->batch.len);
+    rp_spooldir_check_doorbell(worker->dir);
     if (has_waiters) {
         rp_io_wake_readers(worker->io, &worker->dir->doorbell->ring);
     }
@@ -368,9 +419,9 @@ static void failed(struct rp_worker *worker, int error)
     lane->state = RP_LANE_IDLE;
     rp_spool_batch_abandon(&lane->batch);
     if (!close_segment(worker)) {
-        /* The one before is not out yet: rare, and worth a plain close. */
-        rp_spool_writer_close_segment(&lane->writer);
-        rp_segment_close(&lane->segment, lane->maker.size);
+        /* The one before is not out yet: rare, and worth a plain close, without an index. */
+        (void)rp_spool_writer_close_segment(&lane->writer);
+        rp_segment_close(&lane->segment);
         lane->is_open = false;
     }
     if (was_voiding) {
@@ -404,7 +455,12 @@ void rp_lane_completed(struct rp_worker *worker, int32_t res)
         left -= lane->iov[lane->iov_first++].iov_len;
     }
     if (lane->iov_first == lane->iov_count) {
-        committed(worker);
+        /* A file without a name is gone with its last descriptor: nobody will read it. */
+        if (rp_io_link_count(worker->io, lane->segment.fd) == 0) {
+            failed(worker, ENOENT);
+        } else {
+            committed(worker);
+        }
         return;
     }
     struct iovec *iov = &lane->iov[lane->iov_first];
@@ -416,21 +472,42 @@ void rp_lane_completed(struct rp_worker *worker, int32_t res)
     write_rest(worker);
 }
 
-void rp_lane_finish(struct rp_worker *worker)
+void rp_lane_segment_step(struct rp_worker *worker, int32_t res)
+{
+    rp_segment_maker_step(&worker->lane.maker, res);
+}
+
+void rp_lane_retired(struct rp_worker *worker, int32_t res)
+{
+    rp_retire_completed(&worker->lane.retire, res);
+}
+
+bool rp_lane_finish(struct rp_worker *worker)
 {
     struct rp_lane *lane = &worker->lane;
-    if (lane->is_open && lane->state == RP_LANE_IDLE) {
-        rp_spool_writer_close_segment(&lane->writer);
+    assert(rp_lane_is_idle(lane));
+    if (!lane->is_finishing) {
+        lane->is_finishing = true;
+        rp_segment_maker_stop(&lane->maker);
     }
+    if (lane->is_open && !close_segment(worker)) {
+        return false;
+    }
+    return lane->retire.step == RP_RETIRE_IDLE && lane->maker.step == RP_SEGMENT_IDLE;
 }
 
 void rp_lane_close(struct rp_worker *worker)
 {
     struct rp_lane *lane = &worker->lane;
-    if (lane->is_open) {
-        rp_segment_close(&lane->segment, lane->maker.size);
-        lane->is_open = false;
-    }
+    rp_segment_close(&lane->segment);
+    lane->is_open = false;
     rp_segment_maker_close(&lane->maker);
+    rp_retire_close(&lane->retire);
     rp_stage_close(&lane->stage);
+    for (size_t i = 0; i < 2; i++) {
+        if (lane->index_memory[i] != NULL) {
+            int error = munmap(lane->index_memory[i], RP_SPOOL_INDEX_LEN(lane->maker.place.size));
+            assert(error == 0);
+        }
+    }
 }

@@ -10,6 +10,7 @@
 
 #include "limits.h"
 #include "message.h"
+#include "retire.h"
 #include "segment.h"
 #include "stage.h"
 
@@ -29,14 +30,19 @@ struct rp_lane {
     enum rp_lane_state state;
     bool is_open; /* `segment` is */
     struct rp_spool_writer writer;
+    bool is_finishing; /* what is open is closed in good order, nothing more is committed */
     struct rp_segment segment;
     struct rp_segment_maker maker;
+    struct rp_retire retire;
+    uint8_t *index_memory[2];       /* of the open segment, and of the one that is retired */
+    uint32_t index_turn;            /* which of them is the open segment's */
     struct rp_lane_queue waiting;   /* complete, for the next batch */
     struct rp_lane_queue writing;   /* in the batch under way */
     struct rp_lane_queue failed;    /* of an abandoned batch: refused once it is void */
     const struct rp_reply *failure; /* what they are told */
     uint64_t waiting_octets;        /* of bodies that `waiting` will put into records */
     uint64_t segment_commits;       /* of the open segment */
+    uint64_t committed_off;         /* behind its last committed batch */
     bool is_direct;                 /* the batch is written past the page cache */
     bool cannot_direct;             /* the file system refused that: not asked again */
     struct iovec *iov;              /* what is written: of the batch, or of the stage */
@@ -67,8 +73,18 @@ bool rp_lane_is_idle(const struct rp_lane *lane);
 /* There is no place for a message now, or soon: what to tell those who ask; NULL: there is. */
 const struct rp_reply *rp_lane_refusal(const struct rp_lane *lane);
 
-/* Close segment and index in good order: after this no recovery has anything to do. */
-void rp_lane_finish(struct rp_worker *worker);
+/* A completion of RP_OP_SEGMENT or RP_OP_RETIRE. */
+void rp_lane_segment_step(struct rp_worker *worker, int32_t res);
+void rp_lane_retired(struct rp_worker *worker, int32_t res);
+
+/* Prepare the next segment, if it is due. */
+void rp_lane_prepare(struct rp_worker *worker);
+
+/*
+ * The lane is idle, and nothing more will be committed: write the index, give back what is
+ * prepared, so that no recovery has anything to do. To be called until it says true: all is done.
+ */
+bool rp_lane_finish(struct rp_worker *worker);
 
 /* Close what is open, at once. */
 void rp_lane_close(struct rp_worker *worker);

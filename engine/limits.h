@@ -129,8 +129,17 @@
  * has not touched yet cost 2 ms a MiB, ten times as much as others. */
 #define RP_SEGMENTS_CACHED    2u
 
-/* A prepared segment is written in pieces of this many octets. */
-#define RP_ZERO_PIECE         (1u << 20)
+/* A prepared segment is written in pieces of at least and at most this many octets: a commit waits
+ * behind one of them at most. Large commits pay for large pieces, which take less CPU. */
+#define RP_ZERO_PIECE         (128u << 10)
+#define RP_ZERO_PIECE_MAX     (1u << 20)
+
+/* For each octet that is committed so much more than one octet of the next segment is written, as a
+ * part of it: the segment is ready well before it is needed. */
+#define RP_ZERO_LEAD_PART     2u
+
+/* Space behind the last batch of a segment that is given back, if it is no less. */
+#define RP_PUNCH_MIN          (256u << 10)
 
 /* The timer wheel: 1024 ticks of 64 ms are 65 s; longer deadlines are looked at on the way. */
 #define RP_TIMER_TICK_NS      (64ull * 1000000ull)

@@ -313,7 +313,9 @@ void rp_message_end_hash(struct rp_message_store *store, struct rp_message *mess
     if (message->hash == RP_NONE) {
         rp_message_hash(store, message, NULL, 0);
     }
-    message->body_hash = rp_spool_hash_get(rp_pool_at(&store->hashes, message->hash));
+    const struct rp_spool_hash *hash = rp_pool_at(&store->hashes, message->hash);
+    message->body_hash = rp_spool_hash_get(hash);
+    message->has_zeros = rp_spool_hash_has_zeros(hash);
     rp_pool_give(&store->hashes, message->hash);
     message->hash = RP_NONE;
 }

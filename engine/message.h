@@ -56,6 +56,7 @@ struct rp_message {
     uint64_t time_ns;
     uint64_t big_id;                /* 0: none */
     uint64_t body_hash;             /* once the body is complete */
+    bool has_zeros;                 /* likewise: rp_spool_hash_has_zeros */
     uint32_t hash;                  /* the running hash of the body; RP_NONE: nothing came yet */
     bool is_complete;               /* the end of data was seen: it has a place among the replies */
     bool is_gathered;               /* its slices fill buffers of its own from their starts */

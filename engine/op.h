@@ -18,7 +18,7 @@ enum rp_op {
     RP_OP_CLOSE,
     RP_OP_COMMIT,   /* the lane's batch */
     RP_OP_SEGMENT,  /* the next segment's preparation, whatever step it is at */
-    RP_OP_RETIRE,   /* slot: 0 sync, 1 and 2 close: a segment that is full */
+    RP_OP_RETIRE,   /* the full segment's way out, whatever step it is at */
     RP_OP_BIG_OPEN, /* slot: big body, as for the next four */
     RP_OP_BIG_WRITE,
     RP_OP_BIG_SYNC,

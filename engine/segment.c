@@ -2,53 +2,32 @@
 /* segment.c - see segment.h. */
 #include "segment.h"
 
-#include "limits.h"
 #include "log.h"
 #include "op.h"
+
+#include "spool/format.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-static const uint8_t zeros[RP_ZERO_PIECE] __attribute__((aligned(RP_SPOOL_BLOCK)));
+static const uint8_t zeros[RP_ZERO_PIECE_MAX] __attribute__((aligned(RP_SPOOL_BLOCK)));
 
-static const struct rp_segment no_segment = {.fd = -1, .index_fd = -1};
+static const struct rp_segment no_segment = {.fd = -1};
 
-void rp_segment_maker_init(struct rp_segment_maker *maker,
-                           struct rp_io *io,
-                           int dir_fd,
-                           uint64_t size,
-                           uint64_t next_number)
+void rp_segment_maker_init(struct rp_segment_maker *maker, const struct rp_segment_place *place)
 {
     *maker = (struct rp_segment_maker){
-        .io = io,
-        .dir_fd = dir_fd,
-        .size = size,
-        .next_number = next_number,
+        .place = *place,
         .segment = no_segment,
-        .retiring = no_segment,
     };
-    for (uint32_t i = 0; i < RP_SEGMENTS_CACHED; i++) {
-        maker->cached_fds[i] = -1;
-    }
 }
 
 static uint64_t tag(void)
 {
     return rp_op_tag(RP_OP_SEGMENT, 0);
-}
-
-static void write_zeros(struct rp_segment_maker *maker)
-{
-    uint64_t left = maker->size - maker->zero_off;
-    maker->zero_iov = (struct iovec){
-        .iov_base = (void *)(uintptr_t)zeros,
-        .iov_len = left < RP_ZERO_PIECE ? (size_t)left : RP_ZERO_PIECE,
-    };
-    rp_io_write(maker->io, tag(), maker->segment.fd, &maker->zero_iov, 1, maker->zero_off, false);
 }
 
 /* Zeros need not pass through the page cache: direct I/O took 61 us of CPU a MiB where buffered
@@ -62,134 +41,211 @@ void rp_segment_set_direct(int fd, bool is_on)
     }
 }
 
-void rp_segment_maker_start(struct rp_segment_maker *maker)
+static void set_direct(struct rp_segment_maker *maker, bool is_on)
 {
-    if (maker->step != RP_SEGMENT_IDLE || rp_io_now_ns(maker->io) < maker->retry_ns) {
+    if (maker->segment.is_direct != is_on) {
+        rp_segment_set_direct(maker->segment.fd, is_on);
+        maker->segment.is_direct = is_on;
+    }
+}
+
+/* ---- the steps ---- */
+
+/* The number is used up before there is a file of it: it stays so when all files are removed. */
+static void reserve(struct rp_segment_maker *maker)
+{
+    const struct rp_segment_place *place = &maker->place;
+    maker->iov = (struct iovec){&maker->reservation, sizeof(maker->reservation)};
+    rp_io_write(place->io, tag(), place->meta_fd, &maker->iov, 1,
+                RP_SPOOL_LANE_META_OFF(place->lane), true);
+}
+
+static void write_zeros(struct rp_segment_maker *maker)
+{
+    const uint64_t left = maker->place.size - maker->zero_off;
+    const uint64_t due = maker->is_urgent ? RP_ZERO_PIECE_MAX : maker->paid - maker->zero_off;
+    const uint64_t piece =
+        due < RP_ZERO_PIECE_MAX ? due / RP_SPOOL_BLOCK * RP_SPOOL_BLOCK : RP_ZERO_PIECE_MAX;
+    /* Direct as long as the place has the alignment for it: a short write may have lost it. */
+    set_direct(maker, maker->zero_off % RP_SPOOL_BLOCK == 0 && !maker->cannot_direct);
+    maker->iov = (struct iovec){
+        .iov_base = (void *)(uintptr_t)zeros,
+        .iov_len = (size_t)(left < piece ? left : piece),
+    };
+    rp_io_write(maker->place.io, tag(), maker->segment.fd, &maker->iov, 1, maker->zero_off, false);
+}
+
+/* Ask for the operation of the step that the maker is at. */
+static void begin(struct rp_segment_maker *maker)
+{
+    const struct rp_segment_place *place = &maker->place;
+    assert(!maker->is_under_way);
+    maker->is_under_way = true;
+    switch (maker->step) {
+    case RP_SEGMENT_RESERVE: reserve(maker); break;
+    case RP_SEGMENT_OPEN:
+        rp_io_open_file(place->io, tag(), place->dir_fd, maker->name, O_RDWR | O_CREAT | O_EXCL,
+                        0640);
+        break;
+    case RP_SEGMENT_ALLOCATE:
+        rp_io_fallocate(place->io, tag(), maker->segment.fd, place->size);
+        break;
+    case RP_SEGMENT_ZERO: write_zeros(maker); break;
+    case RP_SEGMENT_SYNC: rp_io_sync(place->io, tag(), maker->segment.fd, false); break;
+    case RP_SEGMENT_SYNC_DIR: rp_io_sync(place->io, tag(), place->dir_fd, false); break;
+    case RP_SEGMENT_IDLE:
+    case RP_SEGMENT_READY:
+    case RP_SEGMENT_UNDO: assert(false && "no step with an operation");
+    }
+}
+
+/* A piece of zeros is due: it is paid for, or somebody waits. */
+static bool has_due_zeros(const struct rp_segment_maker *maker)
+{
+    return maker->is_urgent || maker->paid >= maker->zero_off + RP_ZERO_PIECE;
+}
+
+static void go_to(struct rp_segment_maker *maker, enum rp_segment_step step)
+{
+    maker->step = step;
+    if (step != RP_SEGMENT_ZERO || has_due_zeros(maker)) {
+        begin(maker);
+    }
+}
+
+void rp_segment_maker_start(struct rp_segment_maker *maker, uint64_t committed)
+{
+    const struct rp_segment_place *place = &maker->place;
+    if (maker->step != RP_SEGMENT_IDLE || maker->is_stopping ||
+        rp_io_now_ns(place->io) < maker->retry_ns) {
         return;
     }
     maker->segment = no_segment;
-    maker->segment.number = maker->next_number++;
-    unsigned long long number = maker->segment.number;
-    (void)snprintf(maker->name, sizeof(maker->name), RP_SPOOL_SEGMENT_FORMAT, number);
-    (void)snprintf(maker->index_name, sizeof(maker->index_name), RP_SPOOL_INDEX_FORMAT, number);
+    maker->segment.number = maker->place.next_number++;
+    (void)snprintf(maker->name, sizeof(maker->name), RP_SPOOL_SEGMENT_FORMAT,
+                   (unsigned long long)maker->segment.number);
+    maker->reservation = (struct rp_spool_lane_meta){
+        .lane = place->lane,
+        .next_segment = maker->place.next_number,
+        .next_sequence = committed,
+        .created_ns = place->created_ns,
+    };
+    memcpy(maker->reservation.identity, place->identity, sizeof(maker->reservation.identity));
+    rp_format_lane_meta_seal(&maker->reservation);
     maker->zero_off = 0;
-    maker->step = RP_SEGMENT_OPEN_FILE;
-    rp_io_open_file(maker->io, tag(), maker->dir_fd, maker->name, O_RDWR | O_CREAT | O_EXCL, 0640);
+    maker->paid = 0;
+    maker->is_urgent = false;
+    go_to(maker, RP_SEGMENT_RESERVE);
 }
 
 uint64_t rp_segment_maker_retry_ns(const struct rp_segment_maker *maker)
 {
-    return maker->step == RP_SEGMENT_IDLE && maker->error != 0 ? maker->retry_ns : UINT64_MAX;
+    bool is_due = maker->step == RP_SEGMENT_IDLE && maker->error != 0 && !maker->is_stopping;
+    return is_due ? maker->retry_ns : UINT64_MAX;
 }
+
+static void continue_zeros(struct rp_segment_maker *maker)
+{
+    if (maker->step == RP_SEGMENT_ZERO && !maker->is_under_way && has_due_zeros(maker)) {
+        begin(maker);
+    }
+}
+
+void rp_segment_maker_pay(struct rp_segment_maker *maker, uint64_t octets)
+{
+    maker->paid += octets + octets / RP_ZERO_LEAD_PART;
+    continue_zeros(maker);
+}
+
+void rp_segment_maker_hurry(struct rp_segment_maker *maker)
+{
+    maker->is_urgent = true;
+    continue_zeros(maker);
+}
+
+uint64_t rp_segment_maker_debt(const struct rp_segment_maker *maker)
+{
+    switch (maker->step) {
+    case RP_SEGMENT_IDLE:
+    case RP_SEGMENT_RESERVE:
+    case RP_SEGMENT_OPEN:
+    case RP_SEGMENT_ALLOCATE:
+    case RP_SEGMENT_UNDO: return maker->place.size;
+    case RP_SEGMENT_ZERO: return maker->place.size - maker->zero_off;
+    case RP_SEGMENT_SYNC:
+    case RP_SEGMENT_SYNC_DIR:
+    case RP_SEGMENT_READY: break;
+    }
+    return 0;
+}
+
+/* ---- undoing ---- */
 
 static void end_undo(struct rp_segment_maker *maker)
 {
     maker->step = RP_SEGMENT_IDLE;
-    maker->retry_ns = rp_io_now_ns(maker->io) + RP_SEGMENT_RETRY_NS;
+    maker->retry_ns = maker->error != 0 ? rp_io_now_ns(maker->place.io) + RP_SEGMENT_RETRY_NS : 0;
 }
 
-/* Close and unlink what a failed preparation left; the number is not used again. */
-static void undo(struct rp_segment_maker *maker, int error)
+/* Close and unlink what there is; the number is not used again. */
+static void undo(struct rp_segment_maker *maker)
+{
+    struct rp_io *io = maker->place.io;
+    maker->step = RP_SEGMENT_UNDO;
+    maker->undo_pending = 0;
+    /* What an open of ours did not make (-EEXIST) is not ours to remove. */
+    if (maker->segment.fd >= 0) {
+        maker->undo_pending = 2;
+        rp_io_unlink(io, tag(), maker->place.dir_fd, maker->name);
+        rp_io_close_fd(io, tag(), maker->segment.fd);
+    }
+    maker->segment = no_segment;
+    if (maker->undo_pending == 0) {
+        end_undo(maker);
+    }
+}
+
+static void fail(struct rp_segment_maker *maker, int error)
 {
     if (error != maker->error) {
         rp_log(RP_CONFIG_LOG_ERROR, "spool: cannot prepare segment %s: %s; trying until it works",
                maker->name, strerror(error));
     }
     maker->error = error;
-    maker->step = RP_SEGMENT_UNDO;
-    maker->undo_pending = 0;
-    if (maker->segment.index != NULL) {
-        (void)munmap(maker->segment.index, RP_SPOOL_INDEX_LEN(maker->size));
-    }
-    /* What an open of ours did not make (-EEXIST) is not ours to remove. */
-    if (maker->segment.index_fd >= 0) {
-        maker->undo_pending += 2;
-        rp_io_unlink(maker->io, tag(), maker->dir_fd, maker->index_name);
-        rp_io_close_fd(maker->io, tag(), maker->segment.index_fd);
-    }
-    if (maker->segment.fd >= 0) {
-        maker->undo_pending += 2;
-        rp_io_unlink(maker->io, tag(), maker->dir_fd, maker->name);
-        rp_io_close_fd(maker->io, tag(), maker->segment.fd);
-    }
-    if (maker->undo_pending == 0) {
-        end_undo(maker);
-    }
-    maker->segment = no_segment;
+    undo(maker);
 }
 
-static int map_index(struct rp_segment_maker *maker)
+void rp_segment_maker_stop(struct rp_segment_maker *maker)
 {
-    void *memory = mmap(NULL, RP_SPOOL_INDEX_LEN(maker->size), PROT_READ | PROT_WRITE, MAP_SHARED,
-                        maker->segment.index_fd, 0);
-    if (memory == MAP_FAILED) {
-        return -errno;
+    maker->is_stopping = true;
+    bool is_waiting = maker->step == RP_SEGMENT_ZERO && !maker->is_under_way;
+    if (maker->step == RP_SEGMENT_READY || is_waiting) {
+        undo(maker);
     }
-    maker->segment.index = memory;
-    return 0;
 }
 
-static void begin_zeros(struct rp_segment_maker *maker)
-{
-    maker->step = RP_SEGMENT_ZERO;
-    rp_segment_set_direct(maker->segment.fd, true);
-    write_zeros(maker);
-}
+/* ---- completions ---- */
 
-static void sync_file(struct rp_segment_maker *maker)
-{
-    maker->step = RP_SEGMENT_SYNC;
-    rp_io_sync(maker->io, tag(), maker->segment.fd, false);
-}
-
-/* The step that `maker->step` names went well: begin the next one. */
+/* The operation of the step went well. */
 static void go_on(struct rp_segment_maker *maker, int32_t res)
 {
-    int err = 0;
     switch (maker->step) {
-    case RP_SEGMENT_OPEN_FILE:
+    case RP_SEGMENT_RESERVE: go_to(maker, RP_SEGMENT_OPEN); break;
+    case RP_SEGMENT_OPEN:
         maker->segment.fd = res;
-        if (maker->is_bulk) {
-            maker->step = RP_SEGMENT_ALLOCATE;
-            rp_io_fallocate(maker->io, tag(), res, maker->size);
-            break;
-        }
-        begin_zeros(maker);
+        go_to(maker, maker->is_bulk ? RP_SEGMENT_ALLOCATE : RP_SEGMENT_ZERO);
         break;
-    case RP_SEGMENT_ALLOCATE: sync_file(maker); break;
+    case RP_SEGMENT_ALLOCATE: go_to(maker, RP_SEGMENT_SYNC); break;
     case RP_SEGMENT_ZERO:
         maker->zero_off += (uint32_t)res;
-        if (maker->zero_off % RP_SPOOL_BLOCK != 0) {
-            rp_segment_set_direct(maker->segment.fd, false); /* the rest has no alignment left */
-        }
-        if (maker->zero_off < maker->size) {
-            write_zeros(maker);
+        if (maker->zero_off < maker->place.size) {
+            go_to(maker, RP_SEGMENT_ZERO);
             break;
         }
-        rp_segment_set_direct(maker->segment.fd, false);
-        sync_file(maker);
+        set_direct(maker, false);
+        go_to(maker, RP_SEGMENT_SYNC);
         break;
-    case RP_SEGMENT_SYNC:
-        maker->step = RP_SEGMENT_OPEN_INDEX;
-        rp_io_open_file(maker->io, tag(), maker->dir_fd, maker->index_name,
-                        O_RDWR | O_CREAT | O_EXCL, 0640);
-        break;
-    case RP_SEGMENT_OPEN_INDEX:
-        maker->segment.index_fd = res;
-        maker->step = RP_SEGMENT_ALLOCATE_INDEX;
-        rp_io_fallocate(maker->io, tag(), maker->segment.index_fd, RP_SPOOL_INDEX_LEN(maker->size));
-        break;
-    case RP_SEGMENT_ALLOCATE_INDEX:
-        err = map_index(maker);
-        maker->step = RP_SEGMENT_SYNC_INDEX;
-        if (err == 0) {
-            rp_io_sync(maker->io, tag(), maker->segment.index_fd, false);
-        }
-        break;
-    case RP_SEGMENT_SYNC_INDEX:
-        maker->step = RP_SEGMENT_SYNC_DIR;
-        rp_io_sync(maker->io, tag(), maker->dir_fd, false);
-        break;
+    case RP_SEGMENT_SYNC: go_to(maker, RP_SEGMENT_SYNC_DIR); break;
     case RP_SEGMENT_SYNC_DIR:
         maker->step = RP_SEGMENT_READY;
         if (maker->error != 0) {
@@ -201,9 +257,12 @@ static void go_on(struct rp_segment_maker *maker, int32_t res)
     case RP_SEGMENT_READY:
     case RP_SEGMENT_UNDO: assert(false && "no step is under way");
     }
-    if (err < 0) {
-        undo(maker, -err);
-    }
+}
+
+/* A write that was not whole: of the reservation all is written again. */
+static bool is_short(const struct rp_segment_maker *maker, int32_t res)
+{
+    return maker->step == RP_SEGMENT_RESERVE && res < (int32_t)sizeof(maker->reservation);
 }
 
 void rp_segment_maker_step(struct rp_segment_maker *maker, int32_t res)
@@ -213,83 +272,51 @@ void rp_segment_maker_step(struct rp_segment_maker *maker, int32_t res)
         if (--maker->undo_pending == 0) {
             end_undo(maker);
         }
+        return;
+    }
+    maker->is_under_way = false;
+    bool is_write = maker->step == RP_SEGMENT_ZERO || maker->step == RP_SEGMENT_RESERVE;
+    if (res == -EINTR || res == -EAGAIN) {
+        begin(maker);
+    } else if (res == -EINVAL && maker->step == RP_SEGMENT_ZERO && maker->segment.is_direct) {
+        maker->cannot_direct = true; /* a file system with wishes of its own: buffered, then */
+        begin(maker);
     } else if (res == -EOPNOTSUPP && maker->step == RP_SEGMENT_ALLOCATE) {
-        begin_zeros(maker); /* a file system that cannot allocate */
+        go_to(maker, RP_SEGMENT_ZERO); /* a file system that cannot allocate */
     } else if (res < 0) {
-        undo(maker, -res);
-    } else if (maker->step == RP_SEGMENT_ZERO && res == 0) {
-        undo(maker, EIO); /* a write that writes nothing would go on for ever */
+        fail(maker, -res);
+    } else if (is_write && (res == 0 || is_short(maker, res))) {
+        fail(maker, EIO); /* a write that writes nothing would go on for ever */
+    } else if (maker->is_stopping) {
+        maker->segment.fd = maker->step == RP_SEGMENT_OPEN ? res : maker->segment.fd;
+        undo(maker);
     } else {
         go_on(maker, res);
     }
 }
 
-struct rp_segment rp_segment_maker_take(struct rp_segment_maker *maker)
+bool rp_segment_maker_take(struct rp_segment_maker *maker, struct rp_segment *segment_out)
 {
     assert(maker->step == RP_SEGMENT_READY);
-    struct rp_segment segment = maker->segment;
-    maker->segment = no_segment;
-    maker->step = RP_SEGMENT_IDLE;
-    return segment;
-}
-
-bool rp_segment_maker_retire(struct rp_segment_maker *maker, const struct rp_segment *segment)
-{
-    if (maker->retire_pending > 0) {
+    if (rp_io_link_count(maker->place.io, maker->segment.fd) == 0) {
+        fail(maker, ENOENT); /* somebody removed it: what is written to it would be gone */
         return false;
     }
-    maker->retiring = *segment;
-    (void)munmap(segment->index, RP_SPOOL_INDEX_LEN(maker->size));
-    maker->retiring.index = NULL;
-    maker->retire_pending = 1;
-    rp_io_sync(maker->io, rp_op_tag(RP_OP_RETIRE, 0), segment->index_fd, true);
+    *segment_out = maker->segment;
+    maker->segment = no_segment;
+    maker->step = RP_SEGMENT_IDLE;
     return true;
 }
 
-void rp_segment_maker_retired(struct rp_segment_maker *maker, uint32_t slot, int32_t res)
+void rp_segment_close(struct rp_segment *segment)
 {
-    maker->retire_pending--;
-    if (slot != 0) {
-        return; /* a file is closed; nothing was left to be written to it */
-    }
-    if (res < 0) {
-        rp_log(RP_CONFIG_LOG_WARNING,
-               "spool: cannot sync the index of segment %llu: %s; it will be rebuilt if need be",
-               (unsigned long long)maker->retiring.number, strerror(-res));
-    }
-    maker->retire_pending = 1;
-    rp_io_close_fd(maker->io, rp_op_tag(RP_OP_RETIRE, 1), maker->retiring.index_fd);
-    int *oldest = &maker->cached_fds[maker->retired_count++ % RP_SEGMENTS_CACHED];
-    if (*oldest >= 0) {
-        maker->retire_pending++;
-        rp_io_forget_and_close_fd(maker->io, rp_op_tag(RP_OP_RETIRE, 2), *oldest);
-    }
-    *oldest = maker->retiring.fd;
-    maker->retiring = no_segment;
-}
-
-void rp_segment_close(struct rp_segment *segment, uint64_t size)
-{
-    if (segment->index != NULL) {
-        (void)munmap(segment->index, RP_SPOOL_INDEX_LEN(size));
-    }
-    if (segment->index_fd >= 0) {
-        (void)close(segment->index_fd); /* nothing is left to be written */
-    }
     if (segment->fd >= 0) {
-        (void)close(segment->fd);
+        (void)close(segment->fd); /* all of it is synced, or of no message */
     }
     *segment = no_segment;
 }
 
 void rp_segment_maker_close(struct rp_segment_maker *maker)
 {
-    rp_segment_close(&maker->segment, maker->size);
-    rp_segment_close(&maker->retiring, maker->size);
-    for (uint32_t i = 0; i < RP_SEGMENTS_CACHED; i++) {
-        if (maker->cached_fds[i] >= 0) {
-            (void)close(maker->cached_fds[i]); /* all of it is synced */
-            maker->cached_fds[i] = -1;
-        }
-    }
+    rp_segment_close(&maker->segment);
 }

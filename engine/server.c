@@ -192,18 +192,25 @@ static void log_recovery(const struct rp_spooldir *dir, const char *path)
     }
     rp_log(RP_CONFIG_LOG_INFO, "spool %s: %llu messages in %llu segments", path,
            (unsigned long long)report->messages, (unsigned long long)report->segments);
-    if (report->cut_places + report->void_records + report->big_removed > 0) {
+    if (report->is_meta_rebuilt) {
+        rp_log(RP_CONFIG_LOG_ERROR, "spool %s: spool.meta was damaged; it is written again", path);
+    }
+    if (report->unfinished_batches + report->void_records + report->big_removed > 0) {
         rp_log(
             RP_CONFIG_LOG_INFO,
-            "spool %s: after an unclean end: %llu octets of unfinished writes cut in %llu places, "
-            "%llu void records, %llu unfinished big bodies removed",
-            path, (unsigned long long)report->cut_octets, (unsigned long long)report->cut_places,
-            (unsigned long long)report->void_records, (unsigned long long)report->big_removed);
+            "spool %s: after an unclean end: %llu unfinished batches, of which %llu messages are "
+            "not there, %llu void records, %llu unfinished big bodies removed",
+            path, (unsigned long long)report->unfinished_batches,
+            (unsigned long long)report->unfinished, (unsigned long long)report->void_records,
+            (unsigned long long)report->big_removed);
     }
-    if (report->damaged > 0) {
-        rp_log(RP_CONFIG_LOG_ERROR,
-               "spool %s: %llu damaged places; ringpost-spool verify %s names them", path,
-               (unsigned long long)report->damaged, path);
+    if (report->damaged + report->missing + report->unsure + report->unreadable > 0) {
+        rp_log(
+            RP_CONFIG_LOG_ERROR,
+            "spool %s: %llu damaged messages, %llu missing, %llu segments with an end that nobody "
+            "can explain, %llu that cannot be read; ringpost-spool verify %s names them",
+            path, (unsigned long long)report->damaged, (unsigned long long)report->missing,
+            (unsigned long long)report->unsure, (unsigned long long)report->unreadable, path);
     }
 }
 
@@ -410,11 +417,11 @@ static void keep_fixed(struct rp_config *config, const struct rp_config *first)
 
 void rp_server_reload(struct rp_server *server, const struct rp_config *config)
 {
+    free_old_snapshots(server);
     const struct snapshot *first = server->configs;
     while (first->next != NULL) {
         first = first->next;
     }
-    free_old_snapshots(server);
     if (add_snapshot(server, config) == NULL) {
         rp_log(RP_CONFIG_LOG_ERROR, "reload: out of memory; the old configuration stays");
         return;

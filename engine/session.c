@@ -39,6 +39,10 @@ static bool is_disk_full(struct rp_worker *worker)
     }
     const struct rp_config_share *share = &worker->config->spool_min_free;
     uint64_t least = share->percent > 0 ? total_octets / 100 * share->percent : share->octets;
+    if (least > 0) {
+        /* What is to be prepared will be taken whatever is refused: by each of us about as much. */
+        least += rp_segment_maker_debt(&worker->lane.maker) * worker->peer_count;
+    }
     worker->is_disk_full = free_octets < least;
     return worker->is_disk_full;
 }

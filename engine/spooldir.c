@@ -10,9 +10,11 @@
  */
 #include "spooldir.h"
 
+#include "spooldir_bell.h"
 #include "spooldir_lane.h"
 
 #include "spool/format.h"
+#include "spool/meta.h"
 #include "spool/reader_file.h"
 
 #include <assert.h>
@@ -33,7 +35,7 @@
 
 #define DIR_MODE   0750
 #define FILE_MODE  0640
-#define LOCK_NAME  "lock"
+#define META_TEMP  RP_SPOOL_META_NAME ".tmp"
 #define WRITE_OPEN (O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
 
 struct opening {
@@ -41,6 +43,10 @@ struct opening {
     const char *path;
     char *error; /* the caller's line */
     size_t error_len;
+    uint8_t boot_id[16];
+    struct rp_spool_meta meta; /* what spool.meta says, or the other files in its place */
+    bool is_new;               /* there is none, nor anything else */
+    bool is_meta_damaged;
     struct rp_spooldir_recovery recovery;
 };
 
@@ -65,6 +71,13 @@ static int fail_system(struct opening *opening, int error, const char *name)
 
 /* ---- writing ---- */
 
+static void close_fd(int fd)
+{
+    if (fd >= 0) {
+        (void)close(fd); /* directories, and spool.meta, which is synced */
+    }
+}
+
 int rp_spooldir_sync(int fd)
 {
     int result;
@@ -74,7 +87,7 @@ int rp_spooldir_sync(int fd)
     return result == 0 ? 0 : -errno;
 }
 
-static int write_all(int fd, const void *ptr, size_t len, uint64_t off)
+int rp_spooldir_write(int fd, const void *ptr, size_t len, uint64_t off)
 {
     size_t done = 0;
     while (done < len) {
@@ -90,35 +103,6 @@ static int write_all(int fd, const void *ptr, size_t len, uint64_t off)
     return 0;
 }
 
-int rp_spooldir_replace_file(int dir_fd,
-                             const char *name,
-                             const void *head,
-                             size_t head_len,
-                             const void *tail,
-                             size_t tail_len)
-{
-    char temp[RP_FORMAT_FILE_NAME + sizeof RP_SPOOLDIR_TEMP];
-    (void)snprintf(temp, sizeof temp, "%s%s", name, RP_SPOOLDIR_TEMP);
-    int fd = openat(dir_fd, temp, WRITE_OPEN, FILE_MODE);
-    if (fd < 0) {
-        return -errno;
-    }
-    int error = write_all(fd, head, head_len, 0);
-    if (error == 0) {
-        error = write_all(fd, tail, tail_len, head_len);
-    }
-    if (error == 0) {
-        error = rp_spooldir_sync(fd);
-    }
-    if (close(fd) != 0 && error == 0) {
-        error = -errno;
-    }
-    if (error == 0 && renameat(dir_fd, temp, dir_fd, name) != 0) {
-        error = -errno;
-    }
-    return error;
-}
-
 static int make_dir(int dir_fd, const char *name, int *fd_out)
 {
     if (mkdirat(dir_fd, name, DIR_MODE) != 0 && errno != EEXIST) {
@@ -127,7 +111,7 @@ static int make_dir(int dir_fd, const char *name, int *fd_out)
     return rp_reader_file_open_dir(dir_fd, name, fd_out);
 }
 
-/* ---- the directory, its lock and spool.meta ---- */
+/* ---- the directory, its locks and spool.meta ---- */
 
 static int open_directory(struct opening *opening)
 {
@@ -159,67 +143,60 @@ struct foreign {
 static int look_foreign(void *context, const char *name)
 {
     struct foreign *foreign = context;
-    if (strcmp(name, LOCK_NAME) == 0 || strcmp(name, RP_SPOOL_META_NAME RP_SPOOLDIR_TEMP) == 0) {
+    if (strcmp(name, META_TEMP) == 0) {
         return 0;
     }
     (void)snprintf(foreign->name, sizeof foreign->name, "%s", name);
     return -EEXIST;
 }
 
-/* 0, or -ENOENT where there is none. */
-static int read_meta(struct opening *opening, struct rp_spool_meta *meta_out)
+/* 0, or -ENOENT where there is none, and nothing that says what it was. */
+static int read_meta(struct opening *opening, struct rp_spool_meta *meta_out, bool *is_damaged_out)
 {
-    int fd;
-    uint64_t len;
-    int error = rp_reader_file_open(opening->dir->fd, RP_SPOOL_META_NAME, &fd, &len);
-    if (error == -ENOENT) {
-        return error;
-    }
-    if (error != 0) {
-        return fail_system(opening, error, RP_SPOOL_META_NAME);
-    }
-    struct rp_spool_meta meta = {0};
-    size_t got = 0;
-    error = rp_reader_file_read(fd, &meta, sizeof meta, 0, &got);
-    (void)close(fd); /* it was only read */
-    if (error != 0) {
-        return fail_system(opening, error, RP_SPOOL_META_NAME);
-    }
-    error = got < sizeof meta ? -EBADMSG : rp_format_meta_check(&meta);
+    int error = rp_meta_load(opening->dir->fd, meta_out, is_damaged_out);
     switch (error) {
-    case 0: *meta_out = meta; return 0;
+    case 0:
+    case -ENOENT: return error;
     case -EPROTONOSUPPORT:
-        return fail(opening, error, NULL, "the spool is of a newer version",
-                    "use the ringpost that made it, or newer");
-    default:
+        return fail(opening, error, NULL, "the spool is of another version",
+                    "use the ringpost that made it");
+    case -EBADMSG:
+    case -EINVAL:
         return fail(opening, -EBADMSG, RP_SPOOL_META_NAME, "it is damaged",
                     "bring it back from a copy");
+    default: return fail_system(opening, error, RP_SPOOL_META_NAME);
     }
 }
 
-static int take_lock(struct opening *opening)
+static int fail_busy(struct opening *opening)
 {
-    struct rp_spooldir *dir = opening->dir;
-    dir->lock_fd = openat(dir->fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
-    if (dir->lock_fd < 0) {
-        return fail_system(opening, -errno, LOCK_NAME);
-    }
-    if (flock(dir->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+    return fail(opening, -EBUSY, NULL, "another daemon uses this spool",
+                "stop it, or give this one a directory of its own");
+}
+
+/* The directory is what cannot be swapped away under a daemon. */
+static int lock_directory(struct opening *opening)
+{
+    if (flock(opening->dir->fd, LOCK_EX | LOCK_NB) == 0) {
         return 0;
     }
-    if (errno == EWOULDBLOCK) {
-        return fail(opening, -EBUSY, NULL, "another daemon uses this spool",
-                    "stop it, or give this one a directory of its own");
+    switch (errno) {
+    case EWOULDBLOCK: return fail_busy(opening);
+    case EBADF:
+    case EINVAL:
+    case EOPNOTSUPP:
+    case ENOSYS:
+    case ENOLCK: return 0; /* a file system that locks no directories: spool.meta is locked, too */
+    default: return fail_system(opening, -errno, NULL);
     }
-    return fail_system(opening, -errno, LOCK_NAME);
 }
 
 /* Refuse what is no spool before anything is written into it. */
 static int check_content(struct opening *opening)
 {
-    struct rp_spool_meta meta;
-    int error = read_meta(opening, &meta);
-    if (error != -ENOENT) {
+    int error = read_meta(opening, &opening->meta, &opening->is_meta_damaged);
+    opening->is_new = error == -ENOENT;
+    if (!opening->is_new) {
         return error;
     }
     struct foreign foreign = {0};
@@ -250,32 +227,117 @@ static int fill_meta(struct rp_spool_meta *meta)
     return 0;
 }
 
-/* Read spool.meta, make it, or make it say what is wanted now; then the directories. */
+/*
+ * All that spool.meta says, where it belongs in `fd`. Of the lanes: numbers and sequences as they
+ * are from now on, also for a start that finds no files any more; before they are recovered,
+ * nothing.
+ */
+static int write_meta_to(const struct opening *opening, int fd)
+{
+    const struct rp_spooldir *dir = opening->dir;
+    int error = rp_spooldir_write(fd, &opening->meta, sizeof opening->meta, 0);
+    for (uint32_t i = 0; error == 0 && i < dir->lane_count; i++) {
+        const struct rp_spooldir_lane *lane = &dir->lanes[i];
+        struct rp_spool_lane_meta meta = {
+            .lane = i,
+            .next_segment = lane->next_segment,
+            .next_sequence = lane->next_sequence - lane->skipped,
+            .created_ns = dir->created_ns,
+        };
+        memcpy(meta.identity, dir->identity, sizeof meta.identity);
+        rp_format_lane_meta_seal(&meta);
+        if (lane->next_segment > 0) {
+            error = rp_spooldir_write(fd, &meta, sizeof meta, RP_SPOOL_LANE_META_OFF(i));
+        }
+    }
+    return error == 0 ? rp_spooldir_sync(fd) : error;
+}
+
+static int lock_file(int fd)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : -errno;
+}
+
+/*
+ * A file with all of opening->meta, and what there is to say of the lanes, in the place of the one
+ * that is there, if any: by a temporary file, which has the lock before anybody sees it.
+ * *lock_fd_out is that.
+ */
+static int replace_meta(const struct opening *opening, int *lock_fd_out)
+{
+    const struct rp_spooldir *dir = opening->dir;
+    int fd = openat(dir->fd, META_TEMP, WRITE_OPEN, FILE_MODE);
+    if (fd < 0) {
+        return -errno;
+    }
+    int error = lock_file(fd);
+    if (error == 0 && ftruncate(fd, (off_t)RP_SPOOL_META_LEN) != 0) {
+        error = -errno;
+    }
+    if (error == 0) {
+        error = write_meta_to(opening, fd);
+    }
+    if (error == 0 && renameat(dir->fd, META_TEMP, dir->fd, RP_SPOOL_META_NAME) != 0) {
+        error = -errno;
+    }
+    if (error != 0) {
+        (void)close(fd); /* nobody wants it any more */
+        return error;
+    }
+    *lock_fd_out = fd;
+    return 0;
+}
+
+static int open_meta(struct opening *opening, int *fd_out)
+{
+    *fd_out = openat(opening->dir->fd, RP_SPOOL_META_NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    return *fd_out >= 0 ? 0 : fail_system(opening, -errno, RP_SPOOL_META_NAME);
+}
+
+/* Make spool.meta where there is none; lock it. It is written when the lanes are known. */
 static int settle_meta(struct opening *opening, uint32_t lanes, uint64_t segment_size)
 {
     struct rp_spooldir *dir = opening->dir;
-    struct rp_spool_meta meta;
-    int error = read_meta(opening, &meta);
-    bool is_new = error == -ENOENT;
-    if (is_new) {
-        error = fill_meta(&meta);
-        if (error != 0) {
-            return fail_system(opening, error, RP_SPOOL_META_NAME);
-        }
-    } else if (error != 0) {
+    struct rp_spool_meta *meta = &opening->meta;
+    int error = opening->is_new ? fill_meta(meta) : 0;
+    if (error != 0) {
+        return fail_system(opening, error, RP_SPOOL_META_NAME);
+    }
+    meta->lane_count = meta->lane_count > lanes ? meta->lane_count : lanes;
+    meta->segment_size = segment_size;
+    rp_format_meta_seal(meta);
+    memcpy(dir->identity, meta->identity, sizeof dir->identity);
+    dir->created_ns = meta->created_ns;
+    dir->segment_size = segment_size;
+    dir->lane_count = meta->lane_count;
+    dir->report.is_new = opening->is_new;
+    dir->report.is_meta_rebuilt = opening->is_meta_damaged && !opening->is_new;
+    if (faccessat(dir->fd, RP_SPOOL_META_NAME, F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
+        error = replace_meta(opening, &dir->lock_fd);
+        return error == 0 ? 0 : fail_system(opening, error, RP_SPOOL_META_NAME);
+    }
+    error = open_meta(opening, &dir->lock_fd);
+    if (error != 0) {
         return error;
     }
-    bool is_same = !is_new && meta.lane_count >= lanes && meta.segment_size == segment_size;
-    if (!is_same) {
-        meta.lane_count = meta.lane_count > lanes ? meta.lane_count : lanes;
-        meta.segment_size = segment_size;
-        rp_format_meta_seal(&meta);
-        error = rp_spooldir_replace_file(dir->fd, RP_SPOOL_META_NAME, &meta, sizeof meta, NULL, 0);
+    error = lock_file(dir->lock_fd);
+    switch (error) {
+    case 0: return 0;
+    case -EAGAIN:
+    case -EACCES: return fail_busy(opening);
+    default: return fail_system(opening, error, RP_SPOOL_META_NAME);
     }
-    if (error == 0) {
-        error = make_dir(dir->fd, RP_SPOOL_BIG_NAME, &dir->big_fd);
+}
+
+static int settle_directories(struct opening *opening)
+{
+    struct rp_spooldir *dir = opening->dir;
+    int error = make_dir(dir->fd, RP_SPOOL_BIG_NAME, &dir->big_fd);
+    if (error != 0) {
+        return fail_system(opening, error, RP_SPOOL_BIG_NAME);
     }
-    for (uint32_t i = 0; error == 0 && i < meta.lane_count; i++) {
+    for (uint32_t i = 0; i < dir->lane_count; i++) {
         char name[RP_FORMAT_LANE_NAME];
         rp_format_lane_name(i, name);
         error = make_dir(dir->fd, name, &dir->lanes[i].fd);
@@ -284,20 +346,35 @@ static int settle_meta(struct opening *opening, uint32_t lanes, uint64_t segment
         }
     }
     /* Also when nothing is new: a start that was cut short may have left it out. */
-    if (error == 0) {
-        error = rp_spooldir_sync(dir->fd);
-    }
-    if (error != 0) {
-        return fail_system(opening, error, RP_SPOOL_META_NAME);
-    }
-    memcpy(dir->identity, meta.identity, sizeof dir->identity);
-    dir->segment_size = segment_size;
-    dir->lane_count = meta.lane_count;
-    dir->report.is_new = is_new;
-    return 0;
+    error = rp_spooldir_sync(dir->fd);
+    return error == 0 ? 0 : fail_system(opening, error, NULL);
 }
 
 /* ---- lanes ---- */
+
+/* In place; where the disk cannot read, and so not change, what is there: in its place. */
+static int write_meta(struct opening *opening)
+{
+    struct rp_spooldir *dir = opening->dir;
+    int error = open_meta(opening, &dir->meta_fd);
+    if (error != 0) {
+        return error;
+    }
+    error = write_meta_to(opening, dir->meta_fd);
+    if (error != -EIO) {
+        return error == 0 ? 0 : fail_system(opening, error, RP_SPOOL_META_NAME);
+    }
+    close_fd(dir->meta_fd);
+    dir->meta_fd = -1;
+    const int before = dir->lock_fd;
+    error = replace_meta(opening, &dir->lock_fd);
+    if (error == 0) {
+        close_fd(before);
+        error = rp_spooldir_sync(dir->fd);
+    }
+    return error == 0 ? open_meta(opening, &dir->meta_fd)
+                      : fail_system(opening, error, RP_SPOOL_META_NAME);
+}
 
 static int settle_lanes(struct opening *opening)
 {
@@ -309,97 +386,36 @@ static int settle_lanes(struct opening *opening)
             return fail_system(opening, error, name);
         }
     }
-    int error = rp_spooldir_lane_clean_bigs(&opening->recovery);
+    int error = write_meta(opening);
+    if (error != 0) {
+        return error;
+    }
+    error = rp_spooldir_lane_clean_bigs(&opening->recovery);
     return error == 0 ? 0 : fail_system(opening, error, RP_SPOOL_BIG_NAME);
 }
 
 /* ---- the doorbell ---- */
 
-static int map_doorbell(struct opening *opening)
+static int open_doorbell(struct opening *opening)
 {
-    struct rp_spooldir *dir = opening->dir;
-    const size_t len = sizeof *dir->doorbell;
-    int fd = openat(dir->fd, RP_SPOOL_DOORBELL_NAME,
-                    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, FILE_MODE);
-    if (fd < 0) {
-        return -errno;
-    }
-    /* With its blocks: a store into a hole of a full disk would kill us. */
-    int error = -posix_fallocate(fd, 0, (off_t)len);
-    void *map = MAP_FAILED;
-    if (error == 0) {
-        map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        error = map == MAP_FAILED ? -errno : 0;
-    }
-    (void)close(fd); /* the mapping does without it */
-    if (error == 0) {
-        dir->doorbell = map;
-    }
-    return error;
-}
-
-/* Readers may be looking: of the last run of this boot, or at one that does not count. */
-static void fill_doorbell(struct rp_spooldir *dir, const uint8_t boot_id[16])
-{
-    struct rp_spool_doorbell *bell = dir->doorbell;
-    bool is_of_this_boot = bell->magic == RP_SPOOL_DOORBELL_MAGIC &&
-                           bell->version == RP_SPOOL_VERSION &&
-                           memcmp(bell->boot_id, boot_id, sizeof bell->boot_id) == 0 &&
-                           memcmp(bell->identity, dir->identity, sizeof bell->identity) == 0;
-    if (!is_of_this_boot) {
-        __atomic_store_n(&bell->magic, 0, __ATOMIC_SEQ_CST);
-        bell->version = RP_SPOOL_VERSION;
-        memcpy(bell->boot_id, boot_id, sizeof bell->boot_id);
-        memcpy(bell->identity, dir->identity, sizeof bell->identity);
-        __atomic_store_n(&bell->waiters, 0, __ATOMIC_RELAXED);
-        memset(bell->reserved, 0, sizeof bell->reserved);
-        memset(bell->lanes, 0, sizeof bell->lanes);
-    }
-    /* Who sees one of the new tails sees that the files are new ones, too. */
-    __atomic_fetch_add(&bell->generation, 1, __ATOMIC_SEQ_CST);
-    for (uint32_t i = 0; i < dir->lane_count; i++) {
-        __atomic_store_n(&bell->lanes[i].tail, dir->lanes[i].next_sequence, __ATOMIC_RELEASE);
-    }
-    __atomic_store_n(&bell->lane_count, dir->lane_count, __ATOMIC_RELEASE);
-    __atomic_store_n(&bell->magic, RP_SPOOL_DOORBELL_MAGIC, __ATOMIC_RELEASE);
-    __atomic_fetch_add(&bell->ring, 1, __ATOMIC_SEQ_CST);
-    (void)syscall(SYS_futex, &bell->ring, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); /* nobody: fine */
-}
-
-static int settle_doorbell(struct opening *opening)
-{
-    uint8_t boot_id[16];
-    int error = rp_reader_file_boot_id(boot_id);
+    int error = rp_reader_file_boot_id(opening->boot_id);
     if (error != 0) {
         return fail(opening, error, RP_SPOOL_DOORBELL_NAME, NULL, "/proc must be mounted");
     }
-    error = map_doorbell(opening);
-    if (error != 0) {
-        return fail_system(opening, error, RP_SPOOL_DOORBELL_NAME);
-    }
-    fill_doorbell(opening->dir, boot_id);
-    return 0;
+    error = rp_spooldir_bell_open(opening->dir, opening->recovery.tails);
+    return error == 0 ? 0 : fail_system(opening, error, RP_SPOOL_DOORBELL_NAME);
 }
 
 /* ---- open and close ---- */
 
-static void close_fd(int fd)
-{
-    if (fd >= 0) {
-        (void)close(fd); /* directories and the lock: nothing was written through it */
-    }
-}
-
 static void release(struct rp_spooldir *dir)
 {
-    if (dir->doorbell != NULL) {
-        int error = munmap(dir->doorbell, sizeof *dir->doorbell);
-        assert(error == 0);
-    }
+    rp_spooldir_bell_close(dir);
     for (uint32_t i = 0; i < RP_SPOOL_LANES_MAX; i++) {
         close_fd(dir->lanes[i].fd);
     }
     close_fd(dir->big_fd);
+    close_fd(dir->meta_fd);
     close_fd(dir->lock_fd);
     close_fd(dir->fd);
     *dir = (struct rp_spooldir){0};
@@ -426,7 +442,7 @@ int rp_spooldir_open(struct rp_spooldir *dir,
                      size_t error_len)
 {
     assert(error_len > 0);
-    *dir = (struct rp_spooldir){.fd = -1, .big_fd = -1, .lock_fd = -1};
+    *dir = (struct rp_spooldir){.fd = -1, .big_fd = -1, .meta_fd = -1, .lock_fd = -1};
     for (uint32_t i = 0; i < RP_SPOOL_LANES_MAX; i++) {
         dir->lanes[i].fd = -1;
     }
@@ -440,7 +456,7 @@ int rp_spooldir_open(struct rp_spooldir *dir,
         result = check_content(&opening);
     }
     if (result == 0) {
-        result = take_lock(&opening);
+        result = lock_directory(&opening);
     }
     /* Once more under the lock: another daemon may have been making the spool. */
     if (result == 0) {
@@ -450,10 +466,16 @@ int rp_spooldir_open(struct rp_spooldir *dir,
         result = settle_meta(&opening, lanes, segment_size);
     }
     if (result == 0) {
+        result = settle_directories(&opening);
+    }
+    if (result == 0) {
+        result = open_doorbell(&opening);
+    }
+    if (result == 0) {
         result = settle_lanes(&opening);
     }
     if (result == 0) {
-        result = settle_doorbell(&opening);
+        rp_spooldir_bell_fill(dir, opening.boot_id);
     }
     free(opening.recovery.bigs);
     if (result != 0) {

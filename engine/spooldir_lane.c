@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * spooldir_lane.c - recover one lane: cut what was not finished, write the indexes that
- * are missing, remove what was never used.
+ * spooldir_lane.c - recover one lane: write the indexes that are missing, remove what was never
+ * used.
  *
- * The order makes it repeatable: a segment is cut and synced, then its index appears by rename,
- * and only when the directory is synced do files go.
+ * The order makes it repeatable: a segment is synced, then its index is written, and only when the
+ * directory is synced do files go.
  */
 #include "spooldir_lane.h"
 
 #include "spool/format.h"
+#include "spool/meta.h"
 #include "spool/reader_file.h"
 #include "spool/survey.h"
 
@@ -43,6 +44,13 @@ static int add_big(struct rp_spooldir_recovery *recovery, uint32_t lane, uint64_
     return 0;
 }
 
+/* Whether nobody knows what is behind the last message of a scanned segment. */
+static bool has_unsure_end(const struct rp_survey_segment *segment)
+{
+    return !segment->is_trusted && (segment->result.tail == RP_RECOVER_TAIL_DAMAGED ||
+                                    segment->result.tail == RP_RECOVER_TAIL_UNREADABLE);
+}
+
 /* Count what is there, and remember which big bodies are named. */
 static int count_segment(struct rp_spooldir_recovery *recovery,
                          uint32_t lane,
@@ -50,15 +58,15 @@ static int count_segment(struct rp_spooldir_recovery *recovery,
 {
     struct rp_spooldir_report *report = &recovery->dir->report;
     uint64_t messages = 0;
-    bool was_damaged = false;
     for (uint64_t i = 0; i < segment->count; i++) {
         const struct rp_spool_index_entry *entry = &segment->entries[i];
         bool is_damaged = (entry->flags & RP_SPOOL_INDEX_DAMAGED) != 0;
-        messages += !is_damaged;
-        report->damaged += segment->is_trusted && is_damaged && !was_damaged;
+        bool is_unfinished = (entry->flags & RP_SPOOL_INDEX_UNFINISHED) != 0;
+        messages += !is_damaged && !is_unfinished;
+        report->damaged += is_damaged;
         recovery->is_unsure[lane] |= is_damaged && entry->hash == 0;
-        was_damaged = is_damaged;
-        int error = entry->big_id != 0 ? add_big(recovery, lane, entry->big_id) : 0;
+        bool has_body = entry->big_id != 0 && !is_unfinished;
+        int error = has_body ? add_big(recovery, lane, entry->big_id) : 0;
         if (error != 0) {
             return error;
         }
@@ -66,40 +74,50 @@ static int count_segment(struct rp_spooldir_recovery *recovery,
     report->messages += messages;
     report->segments += messages > 0;
     if (!segment->is_trusted) {
+        const struct rp_recover_result *result = &segment->result;
         report->segments_scanned += rp_survey_action(segment) != RP_RECOVER_REMOVE;
-        report->damaged += segment->result.damaged;
-        report->damaged += segment->header == RP_RECOVER_HEADER_BAD;
-        report->cut_octets += segment->result.cut_octets;
-        report->cut_places += segment->result.cut_octets > 0;
-        report->void_records += segment->result.void_records;
+        report->unfinished += result->unfinished;
+        report->unfinished_batches += result->tail == RP_RECOVER_TAIL_UNFINISHED;
+        report->void_records += result->void_records;
+        report->unsure += has_unsure_end(segment);
+        report->unreadable += result->has_unreadable;
+        recovery->is_unsure[lane] |= has_unsure_end(segment) || result->has_unreadable;
     }
-    recovery->is_unsure[lane] |= segment->header == RP_RECOVER_HEADER_BAD && segment->count == 0;
+    recovery->is_unsure[lane] |= segment->header == RP_RECOVER_HEADER_BAD;
     return 0;
 }
 
-/* Nothing stays behind the last whole record. */
-static int cut_segment(int lane_fd, const struct rp_survey_segment *segment)
+static int open_to_write(int lane_fd, const char *name, int flags, int *fd_out)
 {
-    /* Not up to a block: what a torn batch left there would be damage to a later scan. */
-    uint64_t end = segment->result.good_end;
+    *fd_out = openat(lane_fd, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+    return *fd_out >= 0 ? 0 : -errno;
+}
+
+static int close_written(int fd, int error)
+{
+    return close(fd) != 0 && error == 0 ? -errno : error;
+}
+
+/* Give back the space behind what the segment has. Its length stays: somebody may have it
+ * mapped. */
+static int trim_segment(int lane_fd, const struct rp_survey_segment *segment)
+{
+    const uint64_t end = segment->result.keep_end;
     char name[RP_FORMAT_FILE_NAME];
     rp_format_segment_name(segment->number, name);
-    int fd = openat(lane_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0) {
-        return -errno;
+    int fd;
+    int error = open_to_write(lane_fd, name, O_RDWR, &fd);
+    if (error != 0) {
+        return error;
     }
-    int error = 0;
-    if (end < segment->file_len && ftruncate(fd, (off_t)end) != 0) {
-        error = -errno;
+    if (end < segment->file_len) {
+        /* A file system without holes keeps the octets: no harm, the index says what counts. */
+        (void)fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)end,
+                        (off_t)(segment->file_len - end));
     }
-    /* Also when nothing was cut: what we found may be in the page cache only. */
-    if (error == 0) {
-        error = rp_spooldir_sync(fd);
-    }
-    if (close(fd) != 0 && error == 0) {
-        error = -errno;
-    }
-    return error;
+    /* What we found may be in the page cache only. */
+    error = rp_spooldir_sync(fd);
+    return close_written(fd, error);
 }
 
 static int write_index(const struct rp_spooldir *dir,
@@ -108,25 +126,30 @@ static int write_index(const struct rp_spooldir *dir,
                        uint64_t first_sequence)
 {
     size_t len = (size_t)segment->count * sizeof *segment->entries;
-    struct rp_spool_index_header header = {
-        .magic = RP_SPOOL_INDEX_MAGIC,
-        .version = RP_SPOOL_VERSION,
-        .lane = lane,
-        .segment = segment->number,
-        .first_sequence = first_sequence,
-        .entries_hash = rp_format_hash(segment->entries, len, 0),
-        .count = segment->count,
-    };
-    memcpy(header.identity, dir->identity, sizeof header.identity);
-    uint8_t *page = calloc(1, RP_SPOOL_BLOCK);
+    uint8_t *page = calloc(1, RP_SPOOL_BLOCK + len);
     if (page == NULL) {
         return -ENOMEM;
     }
-    memcpy(page, &header, sizeof header);
+    struct rp_spool_index_header header = {
+        .lane = lane,
+        .segment = segment->number,
+        .first_sequence = first_sequence,
+        .count = segment->count,
+    };
+    memcpy(header.identity, dir->identity, sizeof header.identity);
+    if (len > 0) {
+        memcpy(page + RP_SPOOL_BLOCK, segment->entries, len);
+    }
+    rp_format_index_seal(&header, page);
     char name[RP_FORMAT_FILE_NAME];
     rp_format_index_name(segment->number, name);
-    int error = rp_spooldir_replace_file(dir->lanes[lane].fd, name, page, RP_SPOOL_BLOCK,
-                                         segment->entries, len);
+    int fd;
+    int error = open_to_write(dir->lanes[lane].fd, name, O_WRONLY | O_CREAT | O_TRUNC, &fd);
+    if (error == 0) {
+        error = rp_spooldir_write(fd, page, RP_SPOOL_BLOCK + len, 0);
+        error = error == 0 ? rp_spooldir_sync(fd) : error;
+        error = close_written(fd, error);
+    }
     free(page);
     return error;
 }
@@ -134,7 +157,8 @@ static int write_index(const struct rp_spooldir *dir,
 static int remove_segment(int lane_fd, uint64_t number)
 {
     char name[RP_FORMAT_FILE_NAME];
-    /* The index first: an index alone would look like a segment that was lost. */
+    /* The index first: a segment without one is scanned, an index without its segment says that
+     * messages are lost. */
     rp_format_index_name(number, name);
     int error = remove_file(lane_fd, name);
     if (error == 0) {
@@ -146,117 +170,116 @@ static int remove_segment(int lane_fd, uint64_t number)
 
 /* ---- one lane ---- */
 
-struct lane_names {
-    const struct rp_spooldir *dir;
-    uint32_t lane;
-    uint64_t highest;  /* number of a segment or index */
-    uint64_t orphaned; /* sealed indexes without a segment: their messages are lost */
-};
-
-static bool has_suffix(const char *name, const char *suffix)
-{
-    size_t len = strlen(name);
-    size_t suffix_len = strlen(suffix);
-    return len >= suffix_len && strcmp(name + len - suffix_len, suffix) == 0;
-}
-
-/* An index whose segment is gone: keep it as evidence if it says that there were messages. */
-static int settle_orphan(struct lane_names *names, const char *name, uint64_t number)
-{
-    const struct rp_spooldir *dir = names->dir;
-    int lane_fd = dir->lanes[names->lane].fd;
-    int fd;
-    uint64_t len;
-    int error = rp_reader_file_open(lane_fd, name, &fd, &len);
-    if (error != 0) {
-        return 0; /* not a file of ours */
-    }
-    struct rp_spool_index_header header = {0};
-    size_t got;
-    error = rp_reader_file_read(fd, &header, sizeof header, 0, &got);
-    (void)close(fd); /* it was only read */
-    if (error != 0 ||
-        (header.magic == RP_SPOOL_INDEX_MAGIC && header.count > 0 &&
-         header.count != RP_SPOOL_INDEX_OPEN &&
-         rp_format_index_header_is_good(&header, dir->identity, names->lane, number))) {
-        names->orphaned++;
-        return 0;
-    }
-    return remove_file(lane_fd, name);
-}
-
-static int look_lane_name(void *context, const char *name)
-{
-    struct lane_names *names = context;
-    int lane_fd = names->dir->lanes[names->lane].fd;
-    uint64_t number;
-    char bare[RP_FORMAT_FILE_NAME];
-    if (has_suffix(name, RP_SPOOLDIR_TEMP) &&
-        strlen(name) - strlen(RP_SPOOLDIR_TEMP) < sizeof bare) {
-        (void)snprintf(bare, sizeof bare, "%.*s", (int)(strlen(name) - strlen(RP_SPOOLDIR_TEMP)),
-                       name);
-        return rp_format_index_name_parse(bare, &number) ? remove_file(lane_fd, name) : 0;
-    }
-    bool is_index = rp_format_index_name_parse(name, &number);
-    if (!is_index && !rp_format_segment_name_parse(name, &number)) {
-        return 0;
-    }
-    names->highest = number > names->highest ? number : names->highest;
-    char segment[RP_FORMAT_FILE_NAME];
-    rp_format_segment_name(number, segment);
-    if (is_index && faccessat(lane_fd, segment, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
-        errno == ENOENT) {
-        return settle_orphan(names, name, number);
-    }
-    return 0;
-}
-
 /* A segment as the second pass over the lane wants it. */
 struct settled {
     uint64_t header_first; /* or RP_FORMAT_SEQUENCE_NONE */
-    bool is_empty;         /* a good header, no message */
+    bool is_empty;         /* a good header, no message, and nothing that nobody can explain */
     bool is_unused;
 };
 
-static int settle_segment(struct rp_spooldir_recovery *recovery,
-                          const struct rp_survey_lane *survey,
-                          size_t i,
-                          struct settled *settled)
+/* The lane while it is recovered. */
+struct course {
+    struct rp_spooldir_recovery *recovery;
+    struct rp_survey_lane survey;
+    uint64_t expected;  /* the sequence behind all that was found */
+    bool is_unsure_end; /* of the last segment that had anything */
+    uint64_t cap;       /* messages that one had room for */
+};
+
+/* What the segment says of the lane: where it goes on, and whether sequences are missing. */
+static void follow_segment(struct course *course, const struct rp_survey_segment *segment)
 {
-    struct rp_spooldir *dir = recovery->dir;
-    struct rp_spooldir_lane *lane = &dir->lanes[survey->lane];
+    struct rp_spooldir_recovery *recovery = course->recovery;
+    const uint64_t first = segment->first_sequence;
+    if (first != RP_FORMAT_SEQUENCE_NONE) {
+        if (first - segment->skipped > course->expected) {
+            recovery->dir->report.missing += first - segment->skipped - course->expected;
+            recovery->is_unsure[course->survey.lane] = true;
+        }
+        const uint64_t end = first + segment->count;
+        course->expected = end > course->expected ? end : course->expected;
+    }
+    course->is_unsure_end = has_unsure_end(segment);
+    course->cap = RP_SPOOL_INDEX_CAP(segment->size > 0 ? segment->size : RP_SPOOL_SEGMENT_MAX);
+}
+
+/* Whether the header of the very next segment says which sequences there were before it. */
+static bool is_closed_by_next(const struct rp_survey_lane *survey, size_t i)
+{
+    struct rp_survey_segment next;
+    if (i + 1 == survey->count || survey->numbers[i + 1] != survey->numbers[i] + 1 ||
+        rp_survey_open(survey, i + 1, &next) != 0) {
+        return false;
+    }
+    bool is_closed = next.header == RP_RECOVER_HEADER_GOOD && next.skipped == 0;
+    rp_survey_close(&next);
+    return is_closed;
+}
+
+/* A segment without a file, of which its index does not tell what it had (now): nobody knows,
+ * unless the next one does. */
+static void follow_gone(struct course *course, size_t i)
+{
+    char name[RP_FORMAT_FILE_NAME];
+    rp_format_index_name(course->survey.numbers[i], name);
+    if (faccessat(course->survey.fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+        !is_closed_by_next(&course->survey, i)) {
+        course->is_unsure_end = true;
+        course->cap = RP_SPOOL_INDEX_CAP(RP_SPOOL_SEGMENT_MAX);
+        course->recovery->is_unsure[course->survey.lane] = true;
+        course->recovery->dir->report.unsure++;
+    }
+}
+
+static int carry_out(struct course *course,
+                     const struct rp_survey_segment *segment,
+                     enum rp_recover_action action)
+{
+    const struct rp_spooldir *dir = course->recovery->dir;
+    const uint32_t lane = course->survey.lane;
+    const uint64_t first = segment->first_sequence;
+    int error = 0;
+    switch (action) {
+    case RP_RECOVER_KEEP:
+    case RP_RECOVER_REMOVE: break;
+    case RP_RECOVER_REBUILD:
+        error = trim_segment(course->survey.fd, segment);
+        if (error == 0) {
+            error = write_index(dir, lane, segment,
+                                first != RP_FORMAT_SEQUENCE_NONE ? first : course->expected);
+        }
+        break;
+    }
+    return error;
+}
+
+static int settle_segment(struct course *course, size_t i, struct settled *settled)
+{
+    struct rp_spooldir_recovery *recovery = course->recovery;
     struct rp_survey_segment segment;
     *settled = (struct settled){.header_first = RP_FORMAT_SEQUENCE_NONE};
-    int error = rp_survey_open(survey, i, &segment);
-    switch (error) {
-    case 0: break;
-    case -ENOENT:
-    case -EISDIR:
-    case -ELOOP:
-    case -EINVAL:
-    case -ENXIO: return 0; /* something with the name of a segment: left alone */
-    default: return error;
+    int error = rp_survey_open(&course->survey, i, &segment);
+    if (error == -ENOENT) {
+        follow_gone(course, i);
+        return 0; /* something with the name of a segment: left alone */
     }
-    uint64_t first = segment.first_sequence != RP_FORMAT_SEQUENCE_NONE ? segment.first_sequence
-                                                                       : lane->next_sequence;
+    if (error != 0) {
+        return error;
+    }
     enum rp_recover_action action = rp_survey_action(&segment);
-    switch (action) {
-    case RP_RECOVER_KEEP: break;
-    case RP_RECOVER_REBUILD:
-        error = cut_segment(lane->fd, &segment);
-        error = error == 0 ? write_index(dir, survey->lane, &segment, first) : error;
-        break;
-    case RP_RECOVER_REINDEX: error = write_index(dir, survey->lane, &segment, first); break;
-    case RP_RECOVER_REMOVE: settled->is_unused = true; break;
-    }
+    error = carry_out(course, &segment, action);
     if (error == 0) {
-        error = count_segment(recovery, survey->lane, &segment);
+        error = count_segment(recovery, course->survey.lane, &segment);
     }
+    settled->is_unused = action == RP_RECOVER_REMOVE;
     settled->header_first = segment.header_first;
-    settled->is_empty = segment.header == RP_RECOVER_HEADER_GOOD && segment.count == 0;
-    if (!settled->is_unused && first + segment.count > lane->next_sequence) {
-        lane->next_sequence = first + segment.count;
+    settled->is_empty = segment.header == RP_RECOVER_HEADER_GOOD && segment.count == 0 &&
+                        !has_unsure_end(&segment) && !segment.result.has_unreadable;
+    if (error == 0 && !settled->is_unused) {
+        follow_segment(course, &segment);
     }
+    course->survey.known = i + 1;
+    course->survey.known_end = rp_survey_end(&segment);
     rp_survey_close(&segment);
     return error;
 }
@@ -284,50 +307,75 @@ static int remove_needless(struct rp_spooldir_recovery *recovery,
     return error;
 }
 
+/* Number and sequence of what comes next: never one that was used, whatever became of the files. */
+static int choose_next(const struct course *course)
+{
+    struct rp_spooldir_recovery *recovery = course->recovery;
+    const struct rp_survey_lane *survey = &course->survey;
+    struct rp_spooldir *dir = recovery->dir;
+    struct rp_spooldir_lane *lane = &dir->lanes[survey->lane];
+    struct rp_spool_lane_meta meta;
+    rp_meta_lane(dir->fd, dir->identity, survey->lane, &meta);
+    const uint64_t proven = recovery->tails[survey->lane];
+    uint64_t end = course->expected > proven ? course->expected : proven;
+    if (course->is_unsure_end) {
+        /* What is there may be found one day: its sequences are not given to others. */
+        lane->next_sequence = end + course->cap;
+    } else {
+        end = end > meta.next_sequence ? end : meta.next_sequence;
+        dir->report.missing += end - course->expected;
+        recovery->is_unsure[survey->lane] |= end > course->expected;
+        lane->next_sequence = end;
+    }
+    if (meta.next_sequence > lane->next_sequence) {
+        lane->next_sequence = meta.next_sequence;
+    }
+    lane->skipped = course->is_unsure_end ? lane->next_sequence - end : 0;
+    const uint64_t highest = survey->count > 0 ? survey->numbers[survey->count - 1] : 0;
+    lane->next_segment = highest + 1 > meta.next_segment ? highest + 1 : meta.next_segment;
+    return lane->next_segment > RP_FORMAT_SEGMENT_MAX ? -EOVERFLOW : 0;
+}
+
 int rp_spooldir_lane_recover(struct rp_spooldir_recovery *recovery, uint32_t number)
 {
     struct rp_spooldir *dir = recovery->dir;
     struct rp_spooldir_lane *lane = &dir->lanes[number];
-    struct lane_names names = {.dir = dir, .lane = number};
-    int error = rp_reader_file_list(lane->fd, look_lane_name, &names);
     uint64_t *numbers = NULL;
     size_t count = 0;
-    if (error == 0) {
-        error = rp_reader_file_segments(lane->fd, &numbers, &count);
-    }
+    int error = rp_reader_file_segments(lane->fd, &numbers, &count);
     if (error != 0) {
         return error;
     }
-    struct rp_survey_lane survey = {
-        .fd = lane->fd,
-        .big_fd = dir->big_fd,
-        .identity = dir->identity,
-        .lane = number,
-        .limit = RP_FORMAT_SEQUENCE_NONE,
-        .numbers = numbers,
-        .count = count,
+    struct course course = {
+        .recovery = recovery,
+        .survey = {.fd = lane->fd,
+                   .big_fd = dir->big_fd,
+                   .identity = dir->identity,
+                   .lane = number,
+                   .limit = RP_FORMAT_SEQUENCE_NONE,
+                   .proven = recovery->tails[number],
+                   .numbers = numbers,
+                   .count = count},
     };
     struct settled *settled = calloc(count + 1, sizeof *settled);
     error = settled == NULL ? -ENOMEM : 0;
     for (size_t i = 0; error == 0 && i < count; i++) {
-        error = settle_segment(recovery, &survey, i, &settled[i]);
+        error = settle_segment(&course, i, &settled[i]);
+    }
+    if (error == 0) {
+        error = choose_next(&course);
     }
     if (error == 0) {
         error = rp_spooldir_sync(lane->fd);
     }
     if (error == 0) {
-        error = remove_needless(recovery, &survey, settled);
+        error = remove_needless(recovery, &course.survey, settled);
     }
     if (error == 0) {
         error = rp_spooldir_sync(lane->fd);
     }
     free(settled);
     free(numbers);
-    dir->report.damaged += names.orphaned;
-    lane->next_segment = names.highest + 1;
-    if (error == 0 && lane->next_segment > RP_FORMAT_SEGMENT_MAX) {
-        error = -EOVERFLOW;
-    }
     return error;
 }
 

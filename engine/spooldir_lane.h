@@ -10,9 +10,6 @@
 
 #include "spooldir.h"
 
-/* A file that is put in the place of another has this behind its name until it is whole. */
-#define RP_SPOOLDIR_TEMP ".tmp"
-
 /* A big body that a record names. */
 struct rp_spooldir_big {
     uint32_t lane;
@@ -21,14 +18,15 @@ struct rp_spooldir_big {
 
 struct rp_spooldir_recovery {
     struct rp_spooldir *dir;
-    struct rp_spooldir_big *bigs; /* of all lanes so far; for spooldir.c to free */
+    uint64_t tails[RP_SPOOL_LANES_MAX]; /* what the doorbell proves: all below were committed */
+    struct rp_spooldir_big *bigs;       /* of all lanes so far; for spooldir.c to free */
     size_t big_count;
     size_t big_cap;
     bool is_unsure[RP_SPOOL_LANES_MAX]; /* a record that was lost may name any big body */
 };
 
-/* Fills in dir->lanes[lane] but for its descriptor, and adds to dir->report. Durable. */
-int rp_spooldir_lane_recover(struct rp_spooldir_recovery *recovery, uint32_t lane);
+/* Fills in dir->lanes[number] but for its descriptor, and adds to dir->report. Durable. */
+int rp_spooldir_lane_recover(struct rp_spooldir_recovery *recovery, uint32_t number);
 
 /* When all lanes are recovered: remove the big bodies that no record names. Durable. */
 int rp_spooldir_lane_clean_bigs(struct rp_spooldir_recovery *recovery);
@@ -37,15 +35,7 @@ int rp_spooldir_lane_clean_bigs(struct rp_spooldir_recovery *recovery);
 
 int rp_spooldir_sync(int fd);
 
-/*
- * A whole file at once: `head`, then `tail` (may be empty). By a temporary file, so that
- * there is the old one or the new one. The directory is for the caller to sync.
- */
-int rp_spooldir_replace_file(int dir_fd,
-                             const char *name,
-                             const void *head,
-                             size_t head_len,
-                             const void *tail,
-                             size_t tail_len);
+/* Write all of it, at `off`. */
+int rp_spooldir_write(int fd, const void *ptr, size_t len, uint64_t off);
 
 #endif

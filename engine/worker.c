@@ -245,8 +245,8 @@ static void dispatch(struct rp_worker *worker, const struct rp_io_completion *co
     case RP_OP_SHUTDOWN:
     case RP_OP_CLOSE: rp_conn_op_done(worker, slot); break;
     case RP_OP_COMMIT: rp_lane_completed(worker, res); break;
-    case RP_OP_SEGMENT: rp_segment_maker_step(&worker->lane.maker, res); break;
-    case RP_OP_RETIRE: rp_segment_maker_retired(&worker->lane.maker, slot, res); break;
+    case RP_OP_SEGMENT: rp_lane_segment_step(worker, res); break;
+    case RP_OP_RETIRE: rp_lane_retired(worker, res); break;
     case RP_OP_BIG_OPEN:
     case RP_OP_BIG_WRITE:
     case RP_OP_BIG_SYNC:
@@ -313,7 +313,7 @@ static void mind_timers(struct rp_worker *worker)
         arm_accepts(worker);
     }
     if (now_ns >= rp_segment_maker_retry_ns(&worker->lane.maker)) {
-        rp_segment_maker_start(&worker->lane.maker);
+        rp_lane_prepare(worker);
     }
     if (worker->is_draining && worker->heard_ns >= worker->drain_end_ns) {
         end_drain(worker);
@@ -332,7 +332,7 @@ static uint64_t next_deadline_ns(const struct rp_worker *worker)
     return next;
 }
 
-static bool is_done(const struct rp_worker *worker)
+static bool is_done(struct rp_worker *worker)
 {
     if (worker->is_stopping) {
         return true;
@@ -342,7 +342,8 @@ static bool is_done(const struct rp_worker *worker)
             return false; /* a connection may be on its way out of the queue */
         }
     }
-    return worker->is_draining && worker->conns.open_count == 0 && rp_lane_is_idle(&worker->lane);
+    return worker->is_draining && worker->conns.open_count == 0 && rp_lane_is_idle(&worker->lane) &&
+           rp_lane_finish(worker);
 }
 
 int rp_worker_run(struct rp_worker *worker)
@@ -352,7 +353,7 @@ int rp_worker_run(struct rp_worker *worker)
         worker->self = worker;
         worker->peer_count = 1;
     }
-    rp_segment_maker_start(&worker->lane.maker);
+    rp_lane_prepare(worker);
     arm_accepts(worker);
     while (!is_done(worker)) {
         do {
@@ -374,6 +375,5 @@ int rp_worker_run(struct rp_worker *worker)
         note_heard(worker, is_quiet);
         mind_timers(worker);
     }
-    rp_lane_finish(worker);
     return rp_io_wait(worker->io, 0); /* what was asked for last goes out, too */
 }

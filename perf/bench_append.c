@@ -31,8 +31,8 @@ struct spec {
 
 struct state {
     struct rp_bench_lane lane;
-    struct rp_spool_doorbell *doorbell;  /* owned */
-    struct rp_spool_index_header *index; /* owned */
+    struct rp_spool_doorbell *doorbell; /* owned */
+    uint8_t *index;                     /* owned */
     uint64_t segment_len;
     int fd; /* -1: nothing is written */
 };

@@ -64,7 +64,8 @@ int rp_bench_lane_open(struct rp_bench_lane *lane,
         rp_bench_mail_fill(RP_BENCH_MAIL_TEXT, body, body_len);
         memcpy(body, &at, sizeof(at)); /* no two bodies are the same */
     }
-    rp_spool_writer_init(&lane->writer, identity, 0, 0, doorbell);
+    const struct rp_spool_writer_place place = {0};
+    rp_spool_writer_init(&lane->writer, identity, &place, doorbell);
     return 0;
 }
 
@@ -79,10 +80,10 @@ void rp_bench_lane_close(struct rp_bench_lane *lane)
 void rp_bench_lane_enter(struct rp_bench_lane *lane,
                          uint64_t segment,
                          uint64_t size,
-                         struct rp_spool_index_header *index)
+                         uint8_t *index)
 {
     if (lane->writer.segment != 0) {
-        rp_spool_writer_close_segment(&lane->writer);
+        (void)rp_spool_writer_close_segment(&lane->writer); /* nobody reads it */
     }
     rp_spool_writer_open_segment(&lane->writer, segment, size, index);
 }
@@ -108,6 +109,7 @@ static int append(struct rp_bench_lane *lane, size_t at)
         .body_len = lane->body_len,
         .time_ns = TIME_NS,
         .body_hash = rp_spool_hash_get(&hash),
+        .has_zeros = rp_spool_hash_has_zeros(&hash),
     };
     struct rp_spool_id id;
     return rp_spool_batch_append(&lane->batch, &message, &id);
@@ -135,7 +137,7 @@ uint64_t rp_bench_lane_sum(const struct rp_bench_lane *lane)
     for (size_t at = 0; at < lane->batch.count; at++) {
         struct rp_spool_record record;
         memcpy(&record, lane->heads + at * HEAD_ROOM, sizeof(record));
-        sum = rp_bench_mix(sum, record.body_hash ^ record.total_len);
+        sum = rp_bench_mix(sum, record.body_hash ^ record.envelope_len);
     }
     return sum;
 }

@@ -39,7 +39,7 @@ void rp_bench_lane_close(struct rp_bench_lane *lane);
 void rp_bench_lane_enter(struct rp_bench_lane *lane,
                          uint64_t segment,
                          uint64_t size,
-                         struct rp_spool_index_header *index);
+                         uint8_t *index);
 
 /* A sealed batch of `count` messages, or -ENOSPC and no batch is under way. */
 int rp_bench_lane_plan(struct rp_bench_lane *lane, size_t count)

@@ -127,7 +127,7 @@ static int set_number(enum name name, const char *value, uint64_t most, uint64_t
     return 0;
 }
 
-/* `value` is NULL for an option that takes none. */
+/* `value` is empty for an option that takes none. */
 static int set(struct rp_bench_options *options, enum name name, const char *value, char *error)
 {
     uint64_t repeat = 0;
@@ -180,7 +180,7 @@ static int parse_one(char *const *arguments,
                            rows[name].name);
             return -EINVAL;
         }
-        return set(options, name, NULL, error);
+        return set(options, name, "", error);
     }
     if (value != NULL) {
         return set(options, name, value + 1, error);

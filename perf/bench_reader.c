@@ -52,7 +52,7 @@ struct state {
 struct maker {
     struct rp_spooldir dir;
     struct rp_bench_lane lane;
-    struct rp_spool_index_header *index; /* mapped, or NULL */
+    uint8_t *index; /* owned: memory for the open segment's */
     uint64_t segment_len;
     int fd; /* of the open segment, or -1 */
 };
@@ -71,45 +71,45 @@ static int make_file(const struct maker *maker, const char *name, uint64_t len)
     return error;
 }
 
-static int map_index(struct maker *maker, uint64_t segment)
+static int write_index(const struct maker *maker, uint64_t segment, uint64_t len)
 {
     char name[RP_FORMAT_FILE_NAME];
-    const size_t len = RP_SPOOL_INDEX_LEN(maker->segment_len);
     rp_format_index_name(segment, name);
-    int fd = make_file(maker, name, len);
+    int fd = make_file(maker, name, 0);
     if (fd < 0) {
         return fd;
     }
-    void *map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    int error = map == MAP_FAILED ? -errno : 0;
-    (void)close(fd); /* the mapping stays */
-    maker->index = error == 0 ? map : NULL;
-    return error;
+    const ssize_t written = write(fd, maker->index, len);
+    int error = written < 0 ? -errno : 0;
+    (void)close(fd); /* the error is told already */
+    return error == 0 && (uint64_t)written < len ? -EIO : error;
 }
 
-static void leave_segment(struct maker *maker)
+static int leave_segment(struct maker *maker)
 {
-    if (maker->lane.writer.segment != 0) {
-        rp_spool_writer_close_segment(&maker->lane.writer);
-    }
-    if (maker->index != NULL) {
-        (void)munmap(maker->index, RP_SPOOL_INDEX_LEN(maker->segment_len));
-        maker->index = NULL;
+    int error = 0;
+    const uint64_t segment = maker->lane.writer.segment;
+    if (segment != 0) {
+        error = write_index(maker, segment, rp_spool_writer_close_segment(&maker->lane.writer));
     }
     if (maker->fd >= 0) {
-        (void)close(maker->fd);
+        (void)close(maker->fd); /* the spool is made anew in the next run */
         maker->fd = -1;
     }
+    return error;
 }
 
 static int enter_segment(struct maker *maker)
 {
     char name[RP_FORMAT_FILE_NAME];
     const uint64_t segment = maker->dir.lanes[0].next_segment++;
-    leave_segment(maker);
+    int error = leave_segment(maker);
+    if (error != 0) {
+        return error;
+    }
     rp_format_segment_name(segment, name);
     maker->fd = make_file(maker, name, maker->segment_len);
-    int error = maker->fd < 0 ? maker->fd : map_index(maker, segment);
+    error = maker->fd < 0 ? maker->fd : 0;
     if (error == 0) {
         rp_bench_lane_enter(&maker->lane, segment, maker->segment_len, maker->index);
     }
@@ -144,6 +144,11 @@ static int make_spool(const char *path, uint64_t segment_len, uint64_t count)
     }
     maker->fd = -1;
     maker->segment_len = segment_len;
+    maker->index = rp_bench_case_alloc(RP_SPOOL_INDEX_LEN(segment_len));
+    if (maker->index == NULL) {
+        free(maker);
+        return -ENOMEM;
+    }
     int error = rp_spooldir_open(&maker->dir, path, 1, segment_len, text, sizeof(text));
     if (error == 0) {
         error = rp_bench_lane_open(&maker->lane, BODY_LEN, BATCH_COUNT, maker->dir.identity,
@@ -152,10 +157,11 @@ static int make_spool(const char *path, uint64_t segment_len, uint64_t count)
         for (uint64_t at = 0; error == 0 && at < count; at += BATCH_COUNT) {
             error = put_batch(maker);
         }
-        leave_segment(maker);
+        error = error != 0 ? error : leave_segment(maker);
         rp_bench_lane_close(&maker->lane);
         rp_spooldir_close(&maker->dir);
     }
+    free(maker->index);
     free(maker);
     return error;
 }

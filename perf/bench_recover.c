@@ -32,7 +32,7 @@ static int fill(struct state *state, uint64_t segment_len, size_t body_len)
 {
     struct rp_bench_lane *lane = rp_bench_case_alloc(sizeof(*lane));
     struct rp_spool_doorbell *doorbell = rp_bench_case_alloc(sizeof(*doorbell));
-    struct rp_spool_index_header *index = rp_bench_case_alloc(RP_SPOOL_INDEX_LEN(segment_len));
+    uint8_t *index = rp_bench_case_alloc(RP_SPOOL_INDEX_LEN(segment_len));
     int error = lane == NULL || doorbell == NULL || index == NULL
                     ? -ENOMEM
                     : rp_bench_lane_open(lane, body_len, BATCH_COUNT, identity, doorbell);
@@ -96,8 +96,8 @@ static uint64_t sum_of(const struct rp_recover_result *result)
     sum = rp_bench_mix(sum, result->messages);
     sum = rp_bench_mix(sum, result->damaged);
     sum = rp_bench_mix(sum, result->void_records);
-    sum = rp_bench_mix(sum, result->cut_octets);
-    return rp_bench_mix(sum, result->good_end);
+    sum = rp_bench_mix(sum, result->unfinished);
+    return rp_bench_mix(sum, result->keep_end);
 }
 
 static int run(struct rp_bench_work *work, uint64_t rounds, uint64_t *checksum_out)
@@ -108,7 +108,7 @@ static int run(struct rp_bench_work *work, uint64_t rounds, uint64_t *checksum_o
     for (uint64_t round = 0; round < rounds; round++) {
         struct rp_recover_result result;
         memset(state->entries, 0, entries_len); /* recovery asks for zeros */
-        rp_recover_entries(&state->source, RP_FORMAT_SEQUENCE_NONE, state->entries, &result);
+        rp_recover_entries(&state->source, state->entries, &result);
         rp_bench_sum_add(&sum, sum_of(&result));
         if (result.messages != state->count || result.damaged != 0) {
             return -EBADMSG; /* it did not find what was written */

@@ -206,7 +206,7 @@ static enum status parse_option(int argc,
         }
         value = argv[++*index];
     }
-    return set_option(options, name, value);
+    return set_option(options, name, value != NULL ? value : "");
 }
 
 static enum status parse(int argc,

@@ -74,7 +74,7 @@ static uint64_t take_number(const char **text)
 struct rp_load_cpu_thread rp_load_cpu_thread(int tid)
 {
     char path[64];
-    char text[128];
+    char text[128] = "";
     struct rp_load_cpu_thread thread = {0};
     (void)snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", tid);
     if (read_text(path, text, sizeof(text)) == 0) {

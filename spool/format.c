@@ -209,15 +209,35 @@ int rp_format_meta_check(const struct rp_spool_meta *meta)
     if (meta->magic != RP_SPOOL_META_MAGIC) {
         return -EINVAL;
     }
-    if (meta->version > RP_SPOOL_VERSION) {
+    if (meta->version != RP_SPOOL_VERSION) {
         return -EPROTONOSUPPORT;
     }
-    if (meta->version == 0 || meta->lane_count == 0 || meta->lane_count > RP_SPOOL_LANES_MAX ||
+    if (meta->lane_count == 0 || meta->lane_count > RP_SPOOL_LANES_MAX ||
         meta->segment_size < RP_SPOOL_SEGMENT_MIN || meta->segment_size > RP_SPOOL_SEGMENT_MAX ||
         meta->segment_size % RP_SPOOL_BLOCK != 0) {
         return -EINVAL;
     }
     return 0;
+}
+
+static uint64_t lane_meta_hash(const struct rp_spool_lane_meta *meta)
+{
+    const size_t skip = offsetof(struct rp_spool_lane_meta, magic);
+    return rp_format_hash(&meta->magic, sizeof *meta - skip, 0);
+}
+
+void rp_format_lane_meta_seal(struct rp_spool_lane_meta *meta)
+{
+    meta->magic = RP_SPOOL_LANE_MAGIC;
+    meta->version = RP_SPOOL_VERSION;
+    meta->hash = lane_meta_hash(meta);
+}
+
+bool rp_format_lane_meta_is_good(const struct rp_spool_lane_meta *meta, uint32_t lane)
+{
+    return meta->magic == RP_SPOOL_LANE_MAGIC && meta->hash == lane_meta_hash(meta) &&
+           meta->version == RP_SPOOL_VERSION && meta->lane == lane &&
+           meta->next_sequence <= RP_FORMAT_SEQUENCE_MAX;
 }
 
 static uint64_t segment_header_hash(const struct rp_spool_segment_header *header)
@@ -241,18 +261,69 @@ bool rp_format_segment_header_is_good(const struct rp_spool_segment_header *head
            header->segment == segment && header->size >= RP_SPOOL_SEGMENT_MIN &&
            header->size <= RP_SPOOL_SEGMENT_MAX &&
            header->first_sequence <= RP_FORMAT_SEQUENCE_MAX &&
-           memcmp(header->identity, identity, 16) == 0;
+           header->skipped <= header->first_sequence && memcmp(header->identity, identity, 16) == 0;
 }
 
-bool rp_format_index_header_is_good(const struct rp_spool_index_header *header,
-                                    const uint8_t identity[16],
-                                    uint32_t lane,
-                                    uint64_t segment)
+static uint64_t index_hash(const uint8_t *page, uint64_t count)
 {
-    return header->version == RP_SPOOL_VERSION && header->lane == lane &&
-           header->segment == segment && header->first_sequence <= RP_FORMAT_SEQUENCE_MAX &&
-           memcmp(header->identity, identity, 16) == 0;
+    const size_t skip = offsetof(struct rp_spool_index_header, magic);
+    size_t len = RP_SPOOL_BLOCK + (size_t)count * sizeof(struct rp_spool_index_entry);
+    return rp_format_hash(page + skip, len - skip, 0);
 }
+
+void rp_format_index_seal(struct rp_spool_index_header *header, uint8_t *page)
+{
+    header->magic = RP_SPOOL_INDEX_MAGIC;
+    header->version = RP_SPOOL_VERSION;
+    memcpy(page, header, sizeof *header);
+    header->hash = index_hash(page, header->count);
+    memcpy(page, &header->hash, sizeof header->hash);
+}
+
+static bool index_entries_are_good(const uint8_t *page, const struct rp_spool_index_header *header)
+{
+    uint64_t offset = RP_SPOOL_BLOCK;
+    for (uint64_t i = 0; i < header->count; i++) {
+        struct rp_spool_index_entry entry;
+        memcpy(&entry, page + RP_SPOOL_BLOCK + i * sizeof entry, sizeof entry);
+        if (entry.sequence != header->first_sequence + i || entry.offset < offset ||
+            entry.offset % RP_SPOOL_ALIGN != 0 || entry.offset >= RP_SPOOL_SEGMENT_MAX) {
+            return false;
+        }
+        offset = entry.offset;
+    }
+    return true;
+}
+
+bool rp_format_index_is_good(const uint8_t *page,
+                             size_t len,
+                             const uint8_t identity[16],
+                             uint32_t lane,
+                             uint64_t segment)
+{
+    struct rp_spool_index_header header;
+    if (len < RP_SPOOL_BLOCK) {
+        return false;
+    }
+    memcpy(&header, page, sizeof header);
+    return header.magic == RP_SPOOL_INDEX_MAGIC && header.version == RP_SPOOL_VERSION &&
+           header.lane == lane && header.segment == segment &&
+           header.first_sequence <= RP_FORMAT_SEQUENCE_MAX &&
+           memcmp(header.identity, identity, 16) == 0 &&
+           header.count <= RP_SPOOL_INDEX_CAP(RP_SPOOL_SEGMENT_MAX) &&
+           header.count <= (len - RP_SPOOL_BLOCK) / sizeof(struct rp_spool_index_entry) &&
+           header.hash == index_hash(page, header.count) && index_entries_are_good(page, &header);
+}
+
+uint64_t rp_format_tail_check(uint64_t tail, const uint8_t identity[16], uint32_t lane)
+{
+    uint8_t key[16 + sizeof lane];
+    memcpy(key, identity, 16);
+    memcpy(key + 16, &lane, sizeof lane);
+    return tail ^ rp_format_hash(key, sizeof key, 0);
+}
+
+/* ---- in a segment ---- */
 
 uint64_t rp_format_record_hash(const void *record, uint32_t envelope_len, uint64_t seed)
 {
@@ -267,26 +338,30 @@ uint64_t rp_format_record_len(uint32_t envelope_len, uint64_t body_len, bool is_
     return (len + RP_SPOOL_ALIGN - 1) / RP_SPOOL_ALIGN * RP_SPOOL_ALIGN;
 }
 
-/* Whether the lengths belong together; all that can be said before hashing. */
-static bool record_lengths_are_good(const struct rp_spool_record *record, uint64_t off)
+uint64_t rp_format_record_total_len(const struct rp_spool_record *record)
 {
-    const uint32_t known_flags = RP_SPOOL_RECORD_PAD | RP_SPOOL_RECORD_BIG;
-    bool is_pad = (record->flags & RP_SPOOL_RECORD_PAD) != 0;
     bool is_big = (record->flags & RP_SPOOL_RECORD_BIG) != 0;
-    if ((record->flags & ~known_flags) != 0 || (is_pad && is_big) ||
-        record->envelope_len > RP_SPOOL_ENVELOPE_MAX || record->total_len > RP_SPOOL_SEGMENT_MAX ||
-        record->total_len > RP_SPOOL_SEGMENT_MAX - off ||
-        (uint64_t)record->batch_off * RP_SPOOL_BLOCK > off ||
-        record->sequence > RP_FORMAT_SEQUENCE_MAX) {
-        return false;
-    }
-    if (is_pad) {
-        uint64_t left = RP_SPOOL_BLOCK - off % RP_SPOOL_BLOCK;
-        return record->envelope_len == 0 && record->body_len == 0 && record->total_len == left;
-    }
-    return (is_big || record->body_len <= RP_SPOOL_SEGMENT_MAX) &&
-           record->total_len ==
-               rp_format_record_len(record->envelope_len, record->body_len, is_big);
+    return rp_format_record_len(record->envelope_len, record->body_len, is_big);
+}
+
+bool rp_format_record_is_sane(const struct rp_spool_record *record, uint64_t off, uint64_t seed)
+{
+    bool is_big = (record->flags & RP_SPOOL_RECORD_BIG) != 0;
+    return record->magic == rp_format_record_magic(seed) &&
+           (record->flags & ~(uint32_t)RP_SPOOL_RECORD_BIG) == 0 &&
+           record->envelope_len <= RP_SPOOL_ENVELOPE_MAX &&
+           (is_big || record->body_len <= RP_SPOOL_SEGMENT_MAX) &&
+           rp_format_record_total_len(record) <= RP_SPOOL_SEGMENT_MAX - off &&
+           (uint64_t)record->place * RP_SPOOL_ALIGN == off &&
+           (uint64_t)record->batch_off * RP_SPOOL_BLOCK < off &&
+           record->sequence <= RP_FORMAT_SEQUENCE_MAX && record->index <= record->sequence;
+}
+
+/* Whether `want` octets are there from `off` on, where a record or mark may be. */
+static bool has_room(size_t len, uint64_t off, size_t want)
+{
+    assert(off % RP_SPOOL_ALIGN == 0);
+    return len >= want && off <= len - want && off < RP_SPOOL_SEGMENT_MAX;
 }
 
 bool rp_format_record_get(const uint8_t *base,
@@ -295,18 +370,68 @@ bool rp_format_record_get(const uint8_t *base,
                           uint64_t seed,
                           struct rp_spool_record *out)
 {
-    assert(off % RP_SPOOL_ALIGN == 0);
-    if (len < sizeof(struct rp_spool_record) || off > len - sizeof(struct rp_spool_record) ||
-        off >= RP_SPOOL_SEGMENT_MAX) {
+    struct rp_spool_record record;
+    if (!has_room(len, off, sizeof record)) {
         return false;
     }
-    struct rp_spool_record record;
     memcpy(&record, base + off, sizeof record);
-    if (record.magic != rp_format_record_magic(seed) || !record_lengths_are_good(&record, off) ||
+    if (!rp_format_record_is_sane(&record, off, seed) ||
         record.envelope_len > len - off - sizeof record ||
         record.hash != rp_format_record_hash(base + off, record.envelope_len, seed)) {
         return false;
     }
     *out = record;
     return true;
+}
+
+static uint64_t mark_hash(const struct rp_spool_batch_mark *mark, uint64_t seed)
+{
+    const size_t skip = offsetof(struct rp_spool_batch_mark, magic);
+    return rp_format_hash(&mark->magic, sizeof *mark - skip, seed);
+}
+
+void rp_format_mark_seal(struct rp_spool_batch_mark *mark, uint32_t magic, uint64_t seed)
+{
+    mark->magic = magic ^ (uint32_t)(seed >> 32);
+    mark->hash = mark_hash(mark, seed);
+}
+
+enum rp_format_mark rp_format_mark_kind(const struct rp_spool_batch_mark *mark,
+                                        uint64_t off,
+                                        uint64_t seed)
+{
+    const uint32_t magic = mark->magic ^ (uint32_t)(seed >> 32);
+    bool is_begin = magic == RP_SPOOL_BEGIN_MAGIC;
+    const uint64_t begin_off = (uint64_t)mark->batch_off * RP_SPOOL_BLOCK;
+    if ((!is_begin && magic != RP_SPOOL_END_MAGIC) || mark->len < 2 * sizeof *mark ||
+        mark->len % RP_SPOOL_ALIGN != 0 || mark->count == 0 ||
+        mark->first_sequence > RP_FORMAT_SEQUENCE_MAX || begin_off < RP_SPOOL_BLOCK ||
+        begin_off + mark->len > RP_SPOOL_SEGMENT_MAX ||
+        off != (is_begin ? begin_off : begin_off + mark->len - sizeof *mark) ||
+        mark->hash != mark_hash(mark, seed)) {
+        return RP_FORMAT_MARK_NONE;
+    }
+    return is_begin ? RP_FORMAT_MARK_BEGIN : RP_FORMAT_MARK_END;
+}
+
+enum rp_format_mark rp_format_mark_get(const uint8_t *base,
+                                       size_t len,
+                                       uint64_t off,
+                                       uint64_t seed,
+                                       struct rp_spool_batch_mark *out)
+{
+    struct rp_spool_batch_mark mark;
+    if (!has_room(len, off, sizeof mark)) {
+        return RP_FORMAT_MARK_NONE;
+    }
+    memcpy(&mark, base + off, sizeof mark);
+    enum rp_format_mark kind = rp_format_mark_kind(&mark, off, seed);
+    if (kind != RP_FORMAT_MARK_NONE) {
+        *out = mark;
+    }
+    return kind;
+}
+bool rp_format_is_zero(const uint8_t *base, size_t len)
+{
+    return len == 0 || (base[0] == 0 && memcmp(base, base + 1, len - 1) == 0);
 }

@@ -58,13 +58,17 @@ bool rp_format_big_name_parse(const char *name, uint32_t *lane_out, uint64_t *bi
 
 /* ---- headers ---- */
 
-/* Fill in the hash. */
+/* Fill in the hash; in a lane's part of spool.meta also magic and version, in a mark its magic. */
 void rp_format_meta_seal(struct rp_spool_meta *meta);
+void rp_format_lane_meta_seal(struct rp_spool_lane_meta *meta);
 void rp_format_segment_header_seal(struct rp_spool_segment_header *header);
 
 /* 0; -EBADMSG: damaged; -EINVAL: whole, but nothing of ours or senseless; -EPROTONOSUPPORT:
- * whole, of a newer version. */
+ * whole, of another version. */
 int rp_format_meta_check(const struct rp_spool_meta *meta);
+
+/* Is it whole, and of this lane? */
+bool rp_format_lane_meta_is_good(const struct rp_spool_lane_meta *meta, uint32_t lane);
 
 /* Is it whole, and of this very segment? */
 bool rp_format_segment_header_is_good(const struct rp_spool_segment_header *header,
@@ -72,12 +76,24 @@ bool rp_format_segment_header_is_good(const struct rp_spool_segment_header *head
                                       uint32_t lane,
                                       uint64_t segment);
 
-/* Is it an index of this very segment? (Says nothing about its entries; does not look at `count`
- * and `magic`, which are atomic: the caller loads them.) */
-bool rp_format_index_header_is_good(const struct rp_spool_index_header *header,
-                                    const uint8_t identity[16],
-                                    uint32_t lane,
-                                    uint64_t segment);
+/* Put an index together: `page` has RP_SPOOL_BLOCK zeros and behind them header->count entries.
+ * Fills in magic, version and hash, and copies the header there. */
+void rp_format_index_seal(struct rp_spool_index_header *header, uint8_t *page);
+
+/*
+ * Is there a whole index of this very segment in the `len` octets at `page`, with entries
+ * whose sequences have no hole and whose offsets are in order and where a record can be?
+ */
+bool rp_format_index_is_good(const uint8_t *page,
+                             size_t len,
+                             const uint8_t identity[16],
+                             uint32_t lane,
+                             uint64_t segment);
+
+/* The doorbell's check of a lane's tail. */
+uint64_t rp_format_tail_check(uint64_t tail, const uint8_t identity[16], uint32_t lane);
+
+/* ---- in a segment ---- */
 
 /*
  * A record's magic in a segment of this seed. It has the seed in it so that no client can
@@ -103,7 +119,35 @@ bool rp_format_record_get(const uint8_t *base,
                           uint64_t seed,
                           struct rp_spool_record *out);
 
+/* The same of its 64 octets alone, without the hash: for those who check that later. */
+bool rp_format_record_is_sane(const struct rp_spool_record *record, uint64_t off, uint64_t seed);
+
 /* Octets of the record in its segment: header, envelope, body (unless BIG), zeros. */
 uint64_t rp_format_record_len(uint32_t envelope_len, uint64_t body_len, bool is_big);
+uint64_t rp_format_record_total_len(const struct rp_spool_record *record);
+
+/* `magic` is RP_SPOOL_BEGIN_MAGIC or RP_SPOOL_END_MAGIC. */
+void rp_format_mark_seal(struct rp_spool_batch_mark *mark, uint32_t magic, uint64_t seed);
+
+enum rp_format_mark {
+    RP_FORMAT_MARK_NONE,
+    RP_FORMAT_MARK_BEGIN,
+    RP_FORMAT_MARK_END,
+};
+
+/* Is there a whole mark at `off`, where it says that it is? As rp_format_record_get. */
+enum rp_format_mark rp_format_mark_get(const uint8_t *base,
+                                       size_t len,
+                                       uint64_t off,
+                                       uint64_t seed,
+                                       struct rp_spool_batch_mark *out);
+
+/* The same of its 64 octets. */
+enum rp_format_mark rp_format_mark_kind(const struct rp_spool_batch_mark *mark,
+                                        uint64_t off,
+                                        uint64_t seed);
+
+/* Whether all of them are zeros. */
+bool rp_format_is_zero(const uint8_t *base, size_t len);
 
 #endif

@@ -2,12 +2,13 @@
 /*
  * reader.c - open a spool, go through its messages, sum them up.
  *
- * Bugs: where the spool is not live (no daemon of this boot has its doorbell), a last segment
- * that no recovery has sealed is scanned anew by each reader that opens it.
+ * Bugs: where the spool is not live, a last segment that no recovery has written an index for is
+ * scanned anew by each reader that opens it, and whenever it changes.
  */
 #include "reader.h"
 
 #include "format.h"
+#include "meta.h"
 #include "reader_file.h"
 
 #include <assert.h>
@@ -20,31 +21,23 @@
 
 /* ---- open and close ---- */
 
-static int read_meta(int fd, struct rp_spool_meta *meta_out)
+/* -EINVAL: it is no spool. */
+static int read_meta(struct rp_reader_spool *spool)
 {
-    int meta_fd;
+    int error = rp_meta_load(spool->fd, &spool->meta, &spool->is_meta_damaged);
+    return error == -ENOENT ? -EINVAL : error;
+}
+
+/* To ask for the lock; where the file is gone nobody can say whether a daemon is at work. */
+static void open_meta(struct rp_reader_spool *spool)
+{
     uint64_t len;
-    int error = rp_reader_file_open(fd, RP_SPOOL_META_NAME, &meta_fd, &len);
-    switch (error) {
-    case 0: break;
-    case -ENOENT: return -EINVAL;
-    case -EISDIR:
-    case -ELOOP:
-    case -EINVAL:
-    case -ENXIO: return -EBADMSG;
-    default: return error;
+    if (spool->meta_fd >= 0) {
+        (void)close(spool->meta_fd); /* it was only read */
     }
-    struct rp_spool_meta meta = {0};
-    size_t got = 0;
-    error = rp_reader_file_read(meta_fd, &meta, sizeof meta, 0, &got);
-    (void)close(meta_fd); /* it was only read */
-    if (error == 0) {
-        error = got < sizeof meta ? -EBADMSG : rp_format_meta_check(&meta);
+    if (rp_reader_file_open(spool->fd, RP_SPOOL_META_NAME, &spool->meta_fd, &len) != 0) {
+        spool->meta_fd = -1;
     }
-    if (error == 0) {
-        *meta_out = meta;
-    }
-    return error;
 }
 
 static void unmap_bell(struct rp_reader_spool *spool)
@@ -55,17 +48,6 @@ static void unmap_bell(struct rp_reader_spool *spool)
     }
     spool->doorbell = NULL;
     spool->is_live = false;
-}
-
-/* Whether the mapped doorbell counts. */
-static bool bell_is_live(const struct rp_reader_spool *spool)
-{
-    const struct rp_spool_doorbell *bell = spool->doorbell;
-    return bell != NULL &&
-           __atomic_load_n(&bell->magic, __ATOMIC_ACQUIRE) == RP_SPOOL_DOORBELL_MAGIC &&
-           bell->version == RP_SPOOL_VERSION &&
-           memcmp(bell->boot_id, spool->boot_id, sizeof bell->boot_id) == 0 &&
-           memcmp(bell->identity, spool->meta.identity, sizeof bell->identity) == 0;
 }
 
 /* A missing or senseless doorbell is no error: then the segments say what is there. */
@@ -89,11 +71,12 @@ static int open_rest(struct rp_spool_reader *reader)
         rp_reader_file_open_dir(spool->fd, RP_SPOOL_BIG_NAME, &spool->big_fd) != 0) {
         spool->big_fd = -1;
     }
-    int error = read_meta(spool->fd, &spool->meta);
+    int error = read_meta(spool);
     if (error != 0) {
         return error;
     }
-    if (!bell_is_live(spool) ||
+    open_meta(spool);
+    if (!rp_reader_lane_spool_is_live(spool) ||
         rp_reader_file_inode(spool->fd, RP_SPOOL_DOORBELL_NAME) != spool->bell_inode) {
         unmap_bell(spool);
         error = map_bell(spool);
@@ -101,7 +84,7 @@ static int open_rest(struct rp_spool_reader *reader)
             return error;
         }
     }
-    spool->is_live = bell_is_live(spool);
+    spool->is_live = rp_reader_lane_spool_is_live(spool);
     spool->generation =
         spool->is_live ? __atomic_load_n(&spool->doorbell->generation, __ATOMIC_ACQUIRE) : 0;
     for (; reader->lane_count < spool->meta.lane_count; reader->lane_count++) {
@@ -141,7 +124,7 @@ int rp_spool_reader_open(const char *path, struct rp_spool_reader **reader_out)
         return -ENOMEM;
     }
     reader->spool.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    reader->spool.big_fd = -1;
+    reader->spool.big_fd = reader->spool.meta_fd = -1;
     int error = reader->spool.fd < 0 ? -errno : 0;
     if (error == 0) {
         error = rp_reader_file_boot_id(reader->spool.boot_id);
@@ -171,6 +154,9 @@ void rp_spool_reader_close(struct rp_spool_reader *reader)
     if (reader->spool.big_fd >= 0) {
         (void)close(reader->spool.big_fd); /* it was only read */
     }
+    if (reader->spool.meta_fd >= 0) {
+        (void)close(reader->spool.meta_fd); /* it was only read */
+    }
     if (reader->spool.fd >= 0) {
         (void)close(reader->spool.fd); /* it was only read */
     }
@@ -194,13 +180,14 @@ int rp_reader_refresh(struct rp_spool_reader *reader, bool *is_changed_out)
     struct rp_reader_spool *spool = &reader->spool;
     bool is_changed;
     uint64_t mark = 0;
-    if (spool->is_live && bell_is_live(spool)) {
+    bool is_live = rp_reader_lane_spool_is_live(spool);
+    if (spool->is_live && is_live) {
         is_changed =
             __atomic_load_n(&spool->doorbell->generation, __ATOMIC_ACQUIRE) != spool->generation ||
             __atomic_load_n(&spool->doorbell->lane_count, __ATOMIC_ACQUIRE) > reader->lane_count;
     } else {
         mark = mark_files(reader);
-        is_changed = mark != reader->mark || spool->is_live || bell_is_live(spool);
+        is_changed = mark != reader->mark || spool->is_live || is_live;
     }
     if (is_changed) {
         int error = open_rest(reader);
@@ -248,31 +235,14 @@ int rp_reader_load(const struct rp_spool_reader *reader,
 }
 
 /* Go to the next segment of the list; false: there is none. */
-static bool move_on(const struct rp_reader_lane *lane, struct rp_spool_cursor_lane *at, size_t i)
+static bool move_on(const struct rp_reader_lane *lane, struct rp_spool_cursor_lane *at)
 {
-    if (i + 1 >= lane->count) {
+    size_t i = rp_reader_lane_find(lane, at->segment + 1);
+    if (i >= lane->count) {
         return false;
     }
-    *at = (struct rp_spool_cursor_lane){.segment = lane->numbers[i + 1]};
+    *at = (struct rp_spool_cursor_lane){.segment = lane->numbers[i]};
     return true;
-}
-
-/*
- * A blank segment is prepared, and the next to be begun; unless a later one is begun: then it is
- * what a failed preparation left behind, and nothing will come of it.
- */
-static bool skip_blank(const struct rp_spool_reader *reader,
-                       struct rp_reader_lane *lane,
-                       struct rp_spool_cursor_lane *at,
-                       size_t i)
-{
-    for (size_t later = i + 1; later < lane->count; later++) {
-        if (rp_reader_lane_load(lane, &reader->spool, later) != -EAGAIN) {
-            *at = (struct rp_spool_cursor_lane){.segment = lane->numbers[later]};
-            return true;
-        }
-    }
-    return false;
 }
 
 /* The lane's entry at the cursor. 1, 0 or a negative errno. */
@@ -293,9 +263,6 @@ static int peek(struct rp_spool_reader *reader,
             }
             struct rp_reader_lane_entries entries = {0};
             int error = rp_reader_load(reader, lane, i, &entries);
-            if (error == -EAGAIN && skip_blank(reader, lane, at, i)) {
-                continue;
-            }
             if (error == -EAGAIN && !is_listed) {
                 is_listed = true;
                 error = rp_reader_lane_refresh(lane, spool);
@@ -309,6 +276,10 @@ static int peek(struct rp_spool_reader *reader,
             }
             if (error != 0 && error != -ENOENT) {
                 return error;
+            }
+            while (error == 0 && at->position < entries.count &&
+                   (entries.list[at->position].flags & RP_SPOOL_INDEX_UNFINISHED) != 0) {
+                at->position++;
             }
             if (error == 0 && at->position < entries.count) {
                 rp_reader_fill_entry(lane, &entries, at->position, entry_out);
@@ -325,7 +296,7 @@ static int peek(struct rp_spool_reader *reader,
             if (end > 0 && spool->is_live && lane->tail <= end) {
                 return 0;
             }
-            if (move_on(lane, at, i)) {
+            if (move_on(lane, at)) {
                 continue;
             }
         }
@@ -348,7 +319,7 @@ static int find_oldest(struct rp_spool_reader *reader,
 {
     int found = 0;
     for (uint32_t i = 0; i < reader->lane_count; i++) {
-        struct rp_spool_entry entry;
+        struct rp_spool_entry entry = {0};
         int result = peek(reader, &reader->lanes[i], &cursor->lanes[i], &entry);
         if (result < 0) {
             return result;
@@ -398,8 +369,8 @@ static void add_entries(const struct rp_reader_lane_entries *entries, struct rp_
 {
     for (uint64_t i = 0; i < entries->count; i++) {
         const struct rp_spool_index_entry *entry = &entries->list[i];
-        if ((entry->flags & RP_SPOOL_INDEX_DAMAGED) != 0) {
-            stats->damaged++;
+        if ((entry->flags & (RP_SPOOL_INDEX_DAMAGED | RP_SPOOL_INDEX_UNFINISHED)) != 0) {
+            stats->damaged += (entry->flags & RP_SPOOL_INDEX_DAMAGED) != 0;
             continue;
         }
         stats->messages++;

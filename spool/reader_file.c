@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CHUNK (1u << 20) /* octets a read: large enough that the calls cost nothing */
@@ -59,16 +60,60 @@ int rp_reader_file_open_dir(int dir_fd, const char *name, int *fd_out)
     return 0;
 }
 
+/* What a failing disk, or one that is going away, says to a read. */
+static bool is_disk_error(int error)
+{
+    return error == -EIO || error == -ENODATA || error == -EUCLEAN || error == -EREMOTEIO ||
+           error == -EBADMSG;
+}
+
+/* pread(2), not interrupted: octets, or -errno. */
+static ssize_t read_once(int fd, void *ptr, size_t len, uint64_t off)
+{
+    ssize_t got;
+    do {
+        got = pread(fd, ptr, len, (off_t)off);
+    } while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
+/*
+ * The page cache reads more than it was asked for, and gives none of it where the disk cannot read
+ * a part. So look at the block itself, past the cache. As read_once, but not beyond the block.
+ */
+static ssize_t read_past_cache(int fd, void *ptr, size_t len, uint64_t off)
+{
+    static _Thread_local uint8_t block[RP_SPOOL_BLOCK] __attribute__((aligned(RP_SPOOL_BLOCK)));
+    const size_t skip = off % RP_SPOOL_BLOCK;
+    const int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_DIRECT) != 0) {
+        return -EIO; /* a file system that cannot: what it said before holds */
+    }
+    ssize_t got = read_once(fd, block, sizeof block, off - skip);
+    (void)fcntl(fd, F_SETFL, flags); /* as it was: cannot fail where the other did not */
+    if (got < 0) {
+        return -EIO;
+    }
+    size_t there = (size_t)got > skip ? (size_t)got - skip : 0;
+    there = there < len ? there : len;
+    memcpy(ptr, block + skip, there);
+    return (ssize_t)there;
+}
+
 int rp_reader_file_read(int fd, void *ptr, size_t len, uint64_t off, size_t *got_out)
 {
     size_t got = 0;
+    bool is_failing = false; /* the disk: block by block, then */
     while (got < len) {
-        ssize_t step = pread(fd, (uint8_t *)ptr + got, len - got, (off_t)(off + got));
-        if (step < 0 && errno == EINTR) {
+        uint8_t *place = (uint8_t *)ptr + got;
+        ssize_t step = is_failing ? read_past_cache(fd, place, len - got, off + got)
+                                  : read_once(fd, place, len - got, off + got);
+        if (!is_failing && is_disk_error((int)step)) {
+            is_failing = true;
             continue;
         }
         if (step < 0) {
-            return -errno;
+            return (int)step;
         }
         if (step == 0) {
             break;
@@ -79,21 +124,26 @@ int rp_reader_file_read(int fd, void *ptr, size_t len, uint64_t off, size_t *got
     return 0;
 }
 
-/* A part of the disk cannot be read: take what can be, in the smallest pieces that make sense. */
-static void read_blocks(int fd, uint8_t *base, size_t len, uint64_t off)
+/* A part of the disk cannot be read: take what can be, block by block, and mark the others. */
+static int read_blocks(int fd, struct rp_reader_file_image *image, size_t off, size_t len)
 {
-    for (size_t at = 0; at < len; at += RP_SPOOL_BLOCK) {
-        size_t want = len - at < RP_SPOOL_BLOCK ? len - at : RP_SPOOL_BLOCK;
-        size_t got;
-        if (rp_reader_file_read(fd, base + at, want, off + at, &got) != 0) {
-            memset(base + at, 0, want);
+    if (image->is_unreadable == NULL) {
+        image->is_unreadable =
+            calloc(image->len / RP_SPOOL_BLOCK + 1, sizeof *image->is_unreadable);
+        if (image->is_unreadable == NULL) {
+            return -ENOMEM;
         }
     }
-}
-
-static bool is_zero(const uint8_t *base, size_t len)
-{
-    return len == 0 || (base[0] == 0 && memcmp(base, base + 1, len - 1) == 0);
+    for (size_t at = off; at < off + len; at += RP_SPOOL_BLOCK) {
+        size_t left = off + len - at;
+        size_t want = left < RP_SPOOL_BLOCK ? left : RP_SPOOL_BLOCK;
+        size_t got;
+        if (rp_reader_file_read(fd, image->base + at, want, at, &got) != 0) {
+            memset(image->base + at, 0, want);
+            image->is_unreadable[at / RP_SPOOL_BLOCK] = true;
+        }
+    }
+    return 0;
 }
 
 int rp_reader_file_load(int fd, uint64_t file_len, struct rp_reader_file_image *image_out)
@@ -113,13 +163,14 @@ int rp_reader_file_load(int fd, uint64_t file_len, struct rp_reader_file_image *
         size_t want = len - off < CHUNK ? len - off : CHUNK;
         size_t got = 0;
         int error = rp_reader_file_read(fd, image.base + off, want, off, &got);
-        if (error == -EIO) {
-            read_blocks(fd, image.base + off, want, off);
-        } else if (error != 0) {
+        if (is_disk_error(error)) {
+            error = read_blocks(fd, &image, off, want);
+        }
+        if (error != 0) {
             rp_reader_file_unload(&image);
             return error;
         }
-        if (is_zero(image.base + off, want)) {
+        if (rp_format_is_zero(image.base + off, want)) {
             /* Gives the pages back; they read as zeros again. Should it fail, they just stay. */
             (void)madvise(image.base + off, want, MADV_DONTNEED);
         }
@@ -134,6 +185,7 @@ void rp_reader_file_unload(struct rp_reader_file_image *image)
         int error = munmap(image->base, image->len);
         assert(error == 0);
     }
+    free(image->is_unreadable);
     *image = (struct rp_reader_file_image){0};
 }
 
@@ -143,8 +195,8 @@ int rp_reader_file_map(int dir_fd,
                        bool *is_writable_out,
                        void **map_out)
 {
-    int fd;
-    uint64_t file_len;
+    int fd = -1;
+    uint64_t file_len = 0;
     bool is_writable = true;
     int error = open_regular(dir_fd, name, O_RDWR, &fd, &file_len);
     if (error == -EACCES || error == -EROFS || error == -EPERM) {
@@ -169,27 +221,15 @@ int rp_reader_file_map(int dir_fd,
     return error;
 }
 
-int rp_reader_file_map_body(int dir_fd, const char *name, uint64_t len, const uint8_t **map_out)
+int rp_reader_file_map_body(int fd, uint64_t len, const uint8_t **map_out)
 {
     assert(len > 0);
-    int fd;
-    uint64_t file_len;
-    int error = open_regular(dir_fd, name, O_RDONLY, &fd, &file_len);
-    if (error != 0) {
-        return error;
+    void *map = mmap(NULL, (size_t)len, PROT_READ, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED) {
+        return -errno;
     }
-    if (file_len != len) {
-        error = -EBADMSG;
-    } else {
-        void *map = mmap(NULL, (size_t)len, PROT_READ, MAP_SHARED, fd, 0);
-        if (map == MAP_FAILED) {
-            error = -errno;
-        } else {
-            *map_out = map;
-        }
-    }
-    (void)close(fd); /* the mapping does without it */
-    return error;
+    *map_out = map;
+    return 0;
 }
 
 void rp_reader_file_unmap_body(const uint8_t *map, uint64_t len)
@@ -217,6 +257,19 @@ uint64_t rp_reader_file_inode(int dir_fd, const char *name)
 {
     struct stat status;
     return fstatat(dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? (uint64_t)status.st_ino : 0;
+}
+
+int64_t rp_reader_file_age_ns(int dir_fd, const char *name)
+{
+    struct stat status;
+    struct timespec now;
+    if (fstatat(dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+        clock_gettime(CLOCK_REALTIME, &now) != 0) {
+        return 0;
+    }
+    int64_t age =
+        (now.tv_sec - status.st_mtim.tv_sec) * 1000000000ll + now.tv_nsec - status.st_mtim.tv_nsec;
+    return age < 0 ? -age : age;
 }
 
 uint64_t rp_reader_file_blocks(int dir_fd, const char *name)
@@ -259,7 +312,7 @@ int rp_reader_file_boot_id(uint8_t boot_id_out[16])
 int rp_reader_file_list(int dir_fd, rp_reader_file_fn each, void *context)
 {
     /* A descriptor of its own: the position of a shared one would be shared, too. */
-    int fd;
+    int fd = -1;
     int error = rp_reader_file_open_dir(dir_fd, ".", &fd);
     if (error != 0) {
         return error;
@@ -295,7 +348,8 @@ static int add_segment(void *context, const char *name)
 {
     struct numbers *numbers = context;
     uint64_t number;
-    if (!rp_format_segment_name_parse(name, &number)) {
+    if (!rp_format_segment_name_parse(name, &number) &&
+        !rp_format_index_name_parse(name, &number)) {
         return 0;
     }
     if (numbers->count == numbers->cap) {
@@ -326,10 +380,35 @@ int rp_reader_file_segments(int lane_fd, uint64_t **numbers_out, size_t *count_o
         free(numbers.list);
         return error;
     }
+    size_t count = 0;
     if (numbers.count > 0) {
         qsort(numbers.list, numbers.count, sizeof *numbers.list, compare_numbers);
     }
+    for (size_t i = 0; i < numbers.count; i++) {
+        if (count == 0 || numbers.list[count - 1] != numbers.list[i]) {
+            numbers.list[count++] = numbers.list[i]; /* each may be there as segment and index */
+        }
+    }
     *numbers_out = numbers.list;
-    *count_out = numbers.count;
+    *count_out = count;
     return 0;
+}
+
+bool rp_reader_file_is_gone(int error)
+{
+    switch (-error) {
+    case ENOENT:
+    case EISDIR:
+    case ELOOP:
+    case EINVAL:
+    case ENXIO:
+    case ENODEV: return true;
+    default: return false;
+    }
+}
+
+bool rp_reader_file_is_locked(int fd)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }

@@ -24,11 +24,14 @@ int rp_reader_file_read(int fd, void *ptr, size_t len, uint64_t off, size_t *got
 
 /*
  * The whole file in memory of our own, so that nobody who cuts it can kill us; zeros take no
- * memory. Blocks that the disk cannot read are zeros. At most RP_SPOOL_SEGMENT_MAX octets.
+ * memory. At most RP_SPOOL_SEGMENT_MAX octets.
  */
 struct rp_reader_file_image {
     uint8_t *base; /* NULL when len is 0 */
     size_t len;
+    bool
+        *is_unreadable; /* one for each RP_SPOOL_BLOCK that the disk could not read: there are zeros
+                            in its place; NULL: it could read all */
 };
 int rp_reader_file_load(int fd, uint64_t file_len, struct rp_reader_file_image *image_out);
 
@@ -45,8 +48,8 @@ int rp_reader_file_map(int dir_fd,
                        bool *is_writable_out,
                        void **map_out);
 
-/* Map a file of exactly `len` octets (not 0) for reading. -EBADMSG: its length is another. */
-int rp_reader_file_map_body(int dir_fd, const char *name, uint64_t len, const uint8_t **map_out);
+/* Map the first `len` octets (not 0) of an open file for reading. */
+int rp_reader_file_map_body(int fd, uint64_t len, const uint8_t **map_out);
 void rp_reader_file_unmap_body(const uint8_t *map, uint64_t len);
 
 /* When a file (or, with name ".", the directory) was last changed, and how long it is, mixed
@@ -55,6 +58,10 @@ uint64_t rp_reader_file_mark(int dir_fd, const char *name);
 
 /* 0: there is no such file. */
 uint64_t rp_reader_file_inode(int dir_fd, const char *name);
+
+/* Since when it was last written to, by the clock of whoever stamped that, whatever the sign; 0:
+ * there is no such file. */
+int64_t rp_reader_file_age_ns(int dir_fd, const char *name);
 
 /* Octets on disk that a file takes; 0: there is no such file. */
 uint64_t rp_reader_file_blocks(int dir_fd, const char *name);
@@ -66,8 +73,16 @@ int rp_reader_file_boot_id(uint8_t boot_id_out[16]);
 typedef int (*rp_reader_file_fn)(void *context, const char *name);
 int rp_reader_file_list(int dir_fd, rp_reader_file_fn each, void *context);
 
-/* The numbers of the segments in a lane's directory, ascending. The caller frees *numbers_out
- * (NULL when there is none). */
+/* The numbers of the segments that have a file, or an index, in a lane's directory, ascending. The
+ * caller frees *numbers_out (NULL when there is none). */
 int rp_reader_file_segments(int lane_fd, uint64_t **numbers_out, size_t *count_out);
+
+/* Whether an error of rp_reader_file_open means that there is no such file, or something else in
+ * its place; other errors say nothing about that. */
+bool rp_reader_file_is_gone(int error);
+
+/* Whether a daemon holds its lock on the file (FORMAT.md); where nobody can say (a file system
+ * without locks): false. */
+bool rp_reader_file_is_locked(int fd);
 
 #endif

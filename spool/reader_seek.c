@@ -90,6 +90,9 @@ static bool find_offset(const struct rp_reader_lane_entries *entries,
     }
     bool is_found = false;
     for (; low < entries->count && entries->list[low].offset == offset; low++) {
+        if ((entries->list[low].flags & RP_SPOOL_INDEX_UNFINISHED) != 0) {
+            continue; /* no message */
+        }
         bool is_whole = (entries->list[low].flags & RP_SPOOL_INDEX_DAMAGED) == 0;
         if (!is_found || is_whole) {
             *position_out = low;

@@ -87,15 +87,25 @@ static int look(struct rp_spool_reader *reader)
         if (bell_has_news(reader)) {
             return 1;
         }
-        /* Somebody took the file away and a daemon made a new one: this one rings no more. */
-        if (rp_reader_file_inode(spool->fd, RP_SPOOL_DOORBELL_NAME) == spool->bell_inode) {
+        /* Somebody took the file away and a daemon made a new one, or the daemon is gone: this one
+         * rings no more. */
+        if (rp_reader_file_inode(spool->fd, RP_SPOOL_DOORBELL_NAME) == spool->bell_inode &&
+            rp_reader_lane_spool_is_live(spool)) {
             return 0;
         }
         spool->is_live = false;
     }
     bool is_changed;
     int error = rp_reader_refresh(reader, &is_changed);
+    for (uint32_t i = 0; i < reader->lane_count; i++) {
+        is_changed |= rp_reader_lane_is_ripe(&reader->lanes[i]);
+    }
     return error != 0 ? error : is_changed;
+}
+
+void rp_spool_reader_follow(struct rp_spool_reader *reader)
+{
+    reader->spool.is_following = true;
 }
 
 int rp_spool_reader_wait(struct rp_spool_reader *reader, int timeout_ms)

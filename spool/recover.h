@@ -9,7 +9,8 @@
  *
  * Pure: it works on an image of the file in memory, reads nothing behind it, allocates
  * nothing and ends for every image. It never guesses: only records whose octets have the right
- * hash are handed out, and what is between them is said to be damaged.
+ * hash are handed out, and what is between them is said to be lost. Whether a lost message was ever
+ * committed is told by the batch itself, or by what came after it (FORMAT.md).
  */
 #ifndef RECOVER_H
 #define RECOVER_H
@@ -23,20 +24,27 @@
 struct rp_recover_source {
     const uint8_t *base; /* the file's octets, from offset 0; the caller's */
     size_t len;
-    uint64_t seed;           /* rp_format_seed */
-    uint64_t first_sequence; /* RP_FORMAT_SEQUENCE_NONE: not known, the first whole record says */
-    uint64_t limit;          /* records from this sequence on are void; _NONE: no limit */
-    uint64_t cap;            /* messages that the segment has room for in its index */
+    const bool *is_unreadable; /* one for each RP_SPOOL_BLOCK of the image: these octets are not the
+                                  file's, nobody knows those; NULL: all could be read */
+    uint64_t file_size;        /* what it was prepared with, at least; a shorter one was cut */
+    bool is_blank;             /* it has no header yet: with nothing else it is being prepared */
+    uint64_t seed;             /* rp_format_seed */
+    uint64_t first_sequence;   /* RP_FORMAT_SEQUENCE_NONE: not known, the first whole record says */
+    uint64_t limit;            /* records from this sequence on are void; _NONE: no limit */
+    uint64_t proven; /* all messages below this sequence were committed; 0: nothing known */
+    bool is_closed;  /* and none beyond: the very next segment says so */
+    uint64_t cap;    /* messages that the segment has room for in its index */
 };
 
 enum rp_recover_kind {
     RP_RECOVER_MESSAGE, /* a whole message at [from, to) */
-    RP_RECOVER_SUSPECT, /* header and envelope are whole, the body at [from, to) is not: damaged if
-                           a DAMAGE follows, else part of the cut */
-    RP_RECOVER_DAMAGE,  /* [from, to) has no whole record (suspects may be in it), but one follows
-                           whose sequence is `sequence`; to == from: only sequences are missing */
-    RP_RECOVER_VOID,    /* a record, or a PAD, of a sequence that a later segment uses */
-    RP_RECOVER_END,     /* [from, to) is what an unfinished write left; often empty */
+    RP_RECOVER_SUSPECT, /* header and envelope are whole, the body at [from, to) is not */
+    RP_RECOVER_MARK,    /* a whole BEGIN or END of a batch; `sequence` is the one that comes next */
+    RP_RECOVER_LOST,    /* [from, to) has no whole record (suspects may be in it), but something
+                           whole follows, where `sequence` is due; to == from: only sequences are
+                           missing */
+    RP_RECOVER_VOID,    /* a record or mark of a sequence that a later segment uses */
+    RP_RECOVER_END,     /* nothing whole is in [from, to) */
 };
 
 struct rp_recover_found {
@@ -44,7 +52,9 @@ struct rp_recover_found {
     uint64_t from;
     uint64_t to;
     uint64_t sequence;
-    struct rp_spool_record record; /* MESSAGE, SUSPECT and VOID */
+    bool is_record;                /* `record` is filled in, else (but for END) `mark` */
+    struct rp_spool_record record; /* of LOST: what follows */
+    struct rp_spool_batch_mark mark;
 };
 
 /* Private to recover.c. */
@@ -52,8 +62,8 @@ struct rp_recover {
     struct rp_recover_source source;
     uint64_t off;      /* looked at next */
     uint64_t next;     /* sequence that should come, or none when that is not known */
-    uint64_t place;    /* SEARCHING: where the invalid place begins; VOIDING: the cut */
-    uint64_t good_end; /* behind the last whole record, PADs included */
+    uint64_t place;    /* SEARCHING: where the invalid place begins */
+    uint64_t good_end; /* behind the last whole record or mark; END: behind its block */
     int mode;
 };
 
@@ -62,35 +72,51 @@ void rp_recover_init(struct rp_recover *recover, const struct rp_recover_source 
 /* After END every call says END again. */
 void rp_recover_next(struct rp_recover *recover, struct rp_recover_found *found_out);
 
+/* Behind all that is known of a segment. */
+enum rp_recover_tail {
+    RP_RECOVER_TAIL_NONE,       /* nothing */
+    RP_RECOVER_TAIL_UNFINISHED, /* what an unfinished write left: nobody was told of it */
+    RP_RECOVER_TAIL_DAMAGED,    /* octets that nobody can explain, or the file was cut */
+    RP_RECOVER_TAIL_UNREADABLE,
+};
+
 struct rp_recover_result {
     uint64_t first_sequence; /* _NONE: not known, and count is 0 */
-    uint64_t count;          /* entries written, the DAMAGED ones among them */
+    uint64_t count;          /* entries written, those that are not whole among them */
     uint64_t messages;       /* whole ones */
-    uint64_t damaged;        /* places */
+    uint64_t damaged;        /* DAMAGED entries */
+    uint64_t unfinished;     /* messages known to be lost from the unfinished last batch */
     uint64_t void_records;
-    uint64_t cut_octets; /* of a batch that was not finished: from where it is torn, or behind the
-                            last whole record, up to the last one that is not zero or to the
-                            first void record */
-    uint64_t good_end;   /* behind the last whole record; at least RP_SPOOL_BLOCK */
+    enum rp_recover_tail tail;
+    bool has_unreadable; /* some block could not be read */
+    uint64_t
+        keep_end; /* octets of the file that say something; at least RP_SPOOL_BLOCK. With a tail
+                            that is DAMAGED or UNREADABLE, or has_unreadable: all of them do */
 };
 
 /*
  * The index entries of a segment, written to `entries`, which has room for source->cap and is all
- * zeros. `known_end`: where the lane goes on in the very next segment, so that
- * records that are missing at the end are known to be (RP_FORMAT_SEQUENCE_NONE: not known).
- * Whether the files of big bodies are there is for the caller to see.
+ * zeros. Whether the files of big bodies are there is for the caller to see.
  */
 void rp_recover_entries(const struct rp_recover_source *source,
-                        uint64_t known_end,
                         struct rp_spool_index_entry *entries,
                         struct rp_recover_result *result_out);
+
+/* The first sequence of the batch that the record or mark is of. */
+uint64_t rp_recover_batch_first(const struct rp_recover_found *found);
+
+/* An index entry's flag in memory only: the place where it was lost could not be read. */
+#define RP_RECOVER_ENTRY_UNREADABLE 16u
+
+/* Whether a block of [from, to) could not be read. */
+bool rp_recover_has_unreadable(const struct rp_recover_source *source, uint64_t from, uint64_t to);
 
 /* ---- the segments of a lane ---- */
 
 enum rp_recover_header {
     RP_RECOVER_HEADER_GOOD,
-    RP_RECOVER_HEADER_BLANK, /* zeros, or the file ends before: it never reached the disk */
-    RP_RECOVER_HEADER_BAD,
+    RP_RECOVER_HEADER_BLANK, /* zeros: it never reached the disk */
+    RP_RECOVER_HEADER_BAD,   /* anything else, or unreadable */
     RP_RECOVER_HEADER_COUNT,
 };
 
@@ -102,7 +128,7 @@ enum rp_recover_header rp_recover_header_get(const uint8_t *base,
                                              uint64_t segment);
 
 enum rp_recover_content {
-    RP_RECOVER_TRUSTED_EMPTY, /* the index is sealed and whole, and has no entry */
+    RP_RECOVER_TRUSTED_EMPTY, /* the index is whole, and has no entry */
     RP_RECOVER_TRUSTED,
     RP_RECOVER_SCANNED_EMPTY, /* the index says nothing, the segment was scanned */
     RP_RECOVER_SCANNED,
@@ -110,21 +136,12 @@ enum rp_recover_content {
 };
 
 enum rp_recover_action {
-    RP_RECOVER_KEEP,    /* all is as it should be */
-    RP_RECOVER_REBUILD, /* cut the segment behind its last record, write a sealed index */
-    RP_RECOVER_REINDEX, /* write a sealed index, leave the segment as it is */
+    RP_RECOVER_KEEP,    /* leave it as it is */
+    RP_RECOVER_REBUILD, /* give back the space behind what it has, write an index */
     RP_RECOVER_REMOVE,  /* it was prepared and never used */
 };
 
 enum rp_recover_action rp_recover_action_get(enum rp_recover_header header,
                                              enum rp_recover_content content);
-
-/*
- * Are these the entries of one sealed index: sequences without a hole from first_sequence on,
- * offsets in order and where a record can be?
- */
-bool rp_recover_entries_are_good(const struct rp_spool_index_entry *entries,
-                                 uint64_t count,
-                                 uint64_t first_sequence);
 
 #endif

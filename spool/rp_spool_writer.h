@@ -9,8 +9,8 @@
  *     rp_spool_batch_commit(&batch);   or   rp_spool_batch_abandon(&batch);
  *
  * One thread owns a writer. One batch of it is under way at a time: the next one may
- * begin only after commit or abandon. Index and doorbell are mapped memory, written
- * at once; their order (entry, then tail) is what readers rely on.
+ * begin only after commit or abandon. The doorbell is mapped memory, written at once; the index
+ * gathers in the caller's memory, for one write when its segment is full.
  */
 #ifndef RP_SPOOL_WRITER_H
 #define RP_SPOOL_WRITER_H
@@ -38,36 +38,45 @@ struct rp_spool_writer {
     uint32_t lane;
     uint64_t sequence; /* of the next record: all below are committed, or planned in the batch */
     uint64_t segment;  /* number of the open segment; 0: none is open */
+    uint64_t skipped;  /* for the header of the next segment to be opened (rp_spool_format.h) */
     uint64_t segment_size;
     uint64_t off; /* where the next batch begins: a multiple of RP_SPOOL_BLOCK */
     uint64_t seed;
-    struct rp_spool_index_header *index; /* the mapped index of the open segment */
-    struct rp_spool_doorbell *doorbell;  /* mapped */
-    uint64_t first_sequence;             /* of the open segment */
-    bool is_header_due;                  /* the next batch carries the segment's header page */
+    uint8_t *index;                     /* memory for the open segment's index */
+    struct rp_spool_doorbell *doorbell; /* mapped */
+    uint64_t tail_check;                /* what the doorbell's check of a tail has besides it */
+    uint64_t first_sequence;            /* of the open segment */
+    bool is_header_due;                 /* the next batch carries the segment's header page */
 };
 
-/* Keeps the pointers; both must stay mapped. `sequence`: of the lane's next record. */
+/* Where a lane goes on, as recovery left it. */
+struct rp_spool_writer_place {
+    uint32_t lane;
+    uint64_t sequence; /* of the next record */
+    uint64_t skipped;  /* sequences before it that recovery left out */
+};
+
+/* Keeps `doorbell`, which must stay mapped. */
 void rp_spool_writer_init(struct rp_spool_writer *writer,
                           const uint8_t identity[16],
-                          uint32_t lane,
-                          uint64_t sequence,
+                          const struct rp_spool_writer_place *place,
                           struct rp_spool_doorbell *doorbell);
 
 /*
- * Go on in a prepared segment: a file of `size` zeros, and its mapped index of
- * RP_SPOOL_INDEX_LEN(size) zeros. No segment may be open.
+ * Go on in a prepared segment: a file of `size` zeros. `index` has RP_SPOOL_INDEX_LEN(size) octets
+ * of any content, is aligned for an index header, and is kept until the segment is closed.
+ * No segment may be open.
  */
 void rp_spool_writer_open_segment(struct rp_spool_writer *writer,
                                   uint64_t segment,
                                   uint64_t size,
-                                  struct rp_spool_index_header *index);
+                                  uint8_t *index);
 
 /*
- * Close the open segment: its index gets hash and count. The index stays mapped for
- * the caller to sync and unmap. No batch may be under way.
+ * Close the open segment. The memory that was given for its index then holds it: returns how many
+ * octets of it are to be written to the file, in one go. No batch may be under way.
  */
-void rp_spool_writer_close_segment(struct rp_spool_writer *writer);
+uint64_t rp_spool_writer_close_segment(struct rp_spool_writer *writer);
 
 /* ---- a batch ---- */
 
@@ -85,40 +94,45 @@ struct rp_spool_message {
     uint64_t time_ns;
     uint64_t big_id;    /* 0: the body goes into the record. Else the envelope has it as an item */
     uint64_t body_hash; /* rp_spool_hash of all its octets */
+    bool has_zeros;     /* rp_spool_hash_has_zeros of them */
     bool is_block_aligned; /* the body is to begin at a multiple of RP_SPOOL_BLOCK */
 };
 
 struct rp_spool_batch {
     struct rp_spool_writer *writer;
-    uint64_t off;            /* where it goes in the segment */
+    uint64_t off;            /* where the write goes in the segment */
     uint64_t len;            /* octets so far; after seal a multiple of RP_SPOOL_BLOCK */
+    uint64_t begin_off;      /* of the BEGIN mark in the segment: off, or behind the header page */
     uint64_t first_sequence; /* of its first message */
-    uint64_t count;          /* messages */
+    uint32_t count;          /* messages */
+    uint32_t zero_sectors;   /* so far, from begin_off on */
+    bool is_zero_so_far;     /* the octets of the sector that is not full yet */
     size_t iov_count;
     size_t filler_count;
     struct iovec iov[RP_SPOOL_BATCH_IOV];
     uint8_t fillers[RP_SPOOL_BATCH_ALIGNED][RP_SPOOL_ITEM_HEADER]; /* heads of filler items */
     uint8_t header_page[RP_SPOOL_BLOCK];                           /* where it opens a segment */
-    uint8_t pad[RP_SPOOL_BLOCK];                                   /* the PAD record and zeros */
+    struct rp_spool_batch_mark begin;
+    struct rp_spool_batch_mark end;
 };
 
 void rp_spool_batch_begin(struct rp_spool_batch *batch, struct rp_spool_writer *writer);
 
 /*
- * Add a message: fills in its header, hashes it, writes its index entry beyond the tail.
+ * Add a message: fills in its header, hashes it, writes its index entry.
  * The memory that message->head and message->body point to must stay as it is until commit
  * or abandon; the arrays themselves are copied.
  * 0, or with nothing changed: -ENOBUFS, the batch has no room (write this one first);
  * -ENOSPC, the segment has none (write this one, then go on in the next segment);
  * -EMSGSIZE, it would fit into no batch or segment, however empty (more than
- * RP_SPOOL_BATCH_IOV - 5 iovecs, an envelope beyond RP_SPOOL_ENVELOPE_MAX, a record longer than
- * a segment without its header page).
+ * RP_SPOOL_BATCH_IOV - 7 iovecs, an envelope beyond RP_SPOOL_ENVELOPE_MAX, a record longer than
+ * a segment without its header page and a batch's marks).
  */
 int rp_spool_batch_append(struct rp_spool_batch *batch,
                           const struct rp_spool_message *message,
                           struct rp_spool_id *id_out);
 
-/* No more messages: pads to a block. There must be at least one message. */
+/* No more messages: marks begin and end, fills up to a block. There must be a message at least. */
 void rp_spool_batch_seal(struct rp_spool_batch *batch);
 
 /* It is as durable as it shall be: publish. True: readers wait, wake them (FUTEX_WAKE all on
@@ -139,9 +153,14 @@ void rp_spool_batch_seal_header(struct rp_spool_batch *batch);
 /* State of a running hash, in the caller's memory (an XXH3 state with room to align it). */
 struct rp_spool_hash {
     uint8_t state[640];
+    bool has_zeros;
 };
 void rp_spool_hash_init(struct rp_spool_hash *hash);
 void rp_spool_hash_add(struct rp_spool_hash *hash, const void *ptr, size_t len);
 uint64_t rp_spool_hash_get(const struct rp_spool_hash *hash);
+
+/* Whether 512 zeros in a row may have been among the octets: false is sure, true is not. Only
+ * bodies of which it is true are searched for sectors of zeros when a batch is laid out. */
+bool rp_spool_hash_has_zeros(const struct rp_spool_hash *hash);
 
 #endif

@@ -15,22 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- the sealed index ---- */
+/* ---- the index ---- */
 
-/* The header of an index, if it is one of this segment and sealed. */
-static bool read_sealed_header(const struct rp_survey_lane *lane,
-                               uint64_t number,
-                               int fd,
-                               struct rp_spool_index_header *header)
-{
-    size_t got;
-    return rp_reader_file_read(fd, header, sizeof *header, 0, &got) == 0 && got == sizeof *header &&
-           header->magic == RP_SPOOL_INDEX_MAGIC && header->count != RP_SPOOL_INDEX_OPEN &&
-           rp_format_index_header_is_good(header, lane->identity, lane->lane, number);
-}
-
-/* Entries of a sealed index whose hash is right; false: it cannot be trusted. */
-static bool read_sealed(const struct rp_survey_lane *lane, struct rp_survey_segment *segment)
+/* Read a whole index that can be trusted. False: there is none. */
+static bool read_index(const struct rp_survey_lane *lane, struct rp_survey_segment *segment)
 {
     char name[RP_FORMAT_FILE_NAME];
     rp_format_index_name(segment->number, name);
@@ -39,37 +27,35 @@ static bool read_sealed(const struct rp_survey_lane *lane, struct rp_survey_segm
     if (rp_reader_file_open(lane->fd, name, &fd, &file_len) != 0) {
         return false;
     }
-    struct rp_spool_index_header header;
-    struct rp_spool_index_entry *entries = NULL;
-    bool is_good = read_sealed_header(lane, segment->number, fd, &header) &&
-                   file_len >= RP_SPOOL_BLOCK &&
-                   header.count <= (file_len - RP_SPOOL_BLOCK) / sizeof *entries &&
-                   header.count <= RP_SPOOL_INDEX_CAP(RP_SPOOL_SEGMENT_MAX);
-    if (is_good) {
-        size_t len = (size_t)header.count * sizeof *entries;
-        size_t got;
-        entries = malloc(len > 0 ? len : 1);
-        is_good = entries != NULL &&
-                  rp_reader_file_read(fd, entries, len, RP_SPOOL_BLOCK, &got) == 0 && got == len &&
-                  header.entries_hash == rp_format_hash(entries, len, 0) &&
-                  rp_recover_entries_are_good(entries, header.count, header.first_sequence);
-    }
+    const uint64_t len_max = RP_SPOOL_INDEX_LEN(RP_SPOOL_SEGMENT_MAX);
+    size_t len = (size_t)(file_len < len_max ? file_len : len_max);
+    uint8_t *page = malloc(len + 1);
+    size_t got = 0;
+    bool is_good = page != NULL && rp_reader_file_read(fd, page, len, 0, &got) == 0 &&
+                   rp_format_index_is_good(page, got, lane->identity, lane->lane, segment->number);
     (void)close(fd); /* it was only read */
+    struct rp_spool_index_header header = {0};
+    if (is_good) {
+        memcpy(&header, page, sizeof header);
+    }
     if (!is_good || (segment->header == RP_RECOVER_HEADER_GOOD &&
                      segment->header_first != header.first_sequence)) {
-        free(entries);
+        free(page);
         return false;
     }
+    /* The entries move to the front: the block becomes theirs. */
+    memmove(page, page + RP_SPOOL_BLOCK, (size_t)header.count * sizeof *segment->entries);
     segment->is_trusted = true;
     segment->first_sequence = header.first_sequence;
     segment->count = header.count;
-    segment->entries = entries;
+    segment->entries = (struct rp_spool_index_entry *)(void *)page;
     return true;
 }
 
 /* ---- the segment itself ---- */
 
-/* What the segment's file begins with; leaves it open. */
+/* What the segment's file begins with; leaves it open. Without a file *fd_out is -1 and the segment
+ * is_gone. */
 static int open_segment(const struct rp_survey_lane *lane,
                         size_t i,
                         struct rp_survey_segment *segment,
@@ -77,46 +63,51 @@ static int open_segment(const struct rp_survey_lane *lane,
 {
     *segment = (struct rp_survey_segment){
         .number = lane->numbers[i],
+        .header = RP_RECOVER_HEADER_BAD,
         .header_first = RP_FORMAT_SEQUENCE_NONE,
         .first_sequence = RP_FORMAT_SEQUENCE_NONE,
     };
+    *fd_out = -1;
     char name[RP_FORMAT_FILE_NAME];
     rp_format_segment_name(segment->number, name);
     int fd;
     int error = rp_reader_file_open(lane->fd, name, &fd, &segment->file_len);
     if (error != 0) {
-        return error;
+        segment->is_gone = rp_reader_file_is_gone(error);
+        return segment->is_gone ? 0 : error;
     }
+    *fd_out = fd;
     struct rp_spool_segment_header header = {0};
     size_t got = 0;
-    error = rp_reader_file_read(fd, &header, sizeof header, 0, &got);
-    if (error != 0 && error != -EIO) {
-        (void)close(fd); /* it was only read */
-        return error;
+    if (rp_reader_file_read(fd, &header, sizeof header, 0, &got) != 0) {
+        return 0; /* unreadable is not blank */
     }
     segment->header = rp_recover_header_get((const uint8_t *)&header, got, lane->identity,
                                             lane->lane, segment->number);
     if (segment->header == RP_RECOVER_HEADER_GOOD) {
         segment->header_first = header.first_sequence;
         segment->first_sequence = header.first_sequence;
-    } else if (error != 0) {
-        segment->header = RP_RECOVER_HEADER_BAD; /* unreadable is not blank */
+        segment->skipped = header.skipped;
+        segment->size = header.size;
     }
-    *fd_out = fd;
     return 0;
 }
 
-/* How many messages there can be. Without a header's word: as many as records fit into the file. */
-static uint64_t cap_of(const struct rp_survey_segment *segment,
-                       const struct rp_reader_file_image *image)
+static void close_segment(int fd)
 {
-    if (segment->header == RP_RECOVER_HEADER_GOOD) {
-        struct rp_spool_segment_header header;
-        memcpy(&header, image->base, sizeof header);
-        return RP_SPOOL_INDEX_CAP(header.size);
+    if (fd >= 0) {
+        (void)close(fd); /* it was only read */
+    }
+}
+
+/* How many messages there can be. Without a header's word: as many as records fit into the file. */
+static uint64_t cap_of(const struct rp_survey_segment *segment)
+{
+    if (segment->size > 0) {
+        return RP_SPOOL_INDEX_CAP(segment->size);
     }
     const uint64_t cap_max = RP_SPOOL_INDEX_CAP(RP_SPOOL_SEGMENT_MAX);
-    uint64_t cap = image->len / RP_SPOOL_ALIGN + 1;
+    uint64_t cap = segment->file_len / RP_SPOOL_ALIGN + 1;
     return cap < cap_max ? cap : cap_max;
 }
 
@@ -128,23 +119,28 @@ static struct rp_recover_source source_of(const struct rp_survey_lane *lane,
     return (struct rp_recover_source){
         .base = image->base,
         .len = image->len,
+        .is_unreadable = image->is_unreadable,
+        /* None is smaller than that when it is prepared, whatever its header was. */
+        .file_size = segment->size > 0 ? segment->size : RP_SPOOL_SEGMENT_MIN,
+        .is_blank = segment->header == RP_RECOVER_HEADER_BLANK,
         .seed = rp_format_seed(lane->identity, lane->lane, segment->number),
         .first_sequence = segment->header_first,
         .limit = limit,
-        .cap = cap_of(segment, image),
+        .cap = cap_of(segment),
     };
 }
 
-/* The sequence of the first whole record, or RP_FORMAT_SEQUENCE_NONE. */
+/* The first sequence of the first batch that has a whole mark or record header, or
+ * RP_FORMAT_SEQUENCE_NONE. */
 static uint64_t probe(const struct rp_recover_source *source)
 {
     struct rp_recover recover;
     struct rp_recover_found found;
     rp_recover_init(&recover, source);
-    do {
-        rp_recover_next(&recover, &found);
-    } while (found.kind != RP_RECOVER_MESSAGE && found.kind != RP_RECOVER_END);
-    return found.kind == RP_RECOVER_MESSAGE ? found.sequence : RP_FORMAT_SEQUENCE_NONE;
+    rp_recover_next(&recover, &found);
+    return found.kind == RP_RECOVER_END || found.kind == RP_RECOVER_VOID
+               ? RP_FORMAT_SEQUENCE_NONE
+               : rp_recover_batch_first(&found);
 }
 
 static bool big_body_is_there(const struct rp_survey_lane *lane,
@@ -165,16 +161,18 @@ static void check_big_bodies(const struct rp_survey_lane *lane, struct rp_survey
         const uint32_t kinds = RP_SPOOL_INDEX_BIG | RP_SPOOL_INDEX_DAMAGED;
         if ((entry->flags & kinds) == RP_SPOOL_INDEX_BIG && !big_body_is_there(lane, entry)) {
             entry->flags |= RP_SPOOL_INDEX_DAMAGED;
-            segment->result.messages--;
-            segment->result.damaged++;
+            segment->result.messages -= segment->is_trusted ? 0 : 1;
+            segment->result.damaged += segment->is_trusted ? 0 : 1;
         }
     }
 }
 
 struct bounds {
-    uint64_t first;     /* if the header does not say it: where the segment before ends, or none */
-    uint64_t limit;     /* what a later segment voids */
-    uint64_t known_end; /* where the very next segment goes on, or none */
+    uint64_t first;  /* if the header does not say it: where the segment before ends, or none */
+    uint64_t limit;  /* what a later segment voids */
+    uint64_t proven; /* as in rp_recover_source */
+    bool is_closed;
+    bool is_last;
 };
 
 static int scan(const struct rp_survey_lane *lane,
@@ -187,12 +185,9 @@ static int scan(const struct rp_survey_lane *lane,
     if (error != 0) {
         return error;
     }
-    if (segment->header == RP_RECOVER_HEADER_GOOD &&
-        image.len < sizeof(struct rp_spool_segment_header)) {
-        segment->header = RP_RECOVER_HEADER_BAD; /* it was cut under our hands */
-        segment->header_first = RP_FORMAT_SEQUENCE_NONE;
-    }
     struct rp_recover_source source = source_of(lane, segment, &image, bounds->limit);
+    source.proven = bounds->proven;
+    source.is_closed = bounds->is_closed;
     if (segment->header_first == RP_FORMAT_SEQUENCE_NONE &&
         bounds->first != RP_FORMAT_SEQUENCE_NONE) {
         uint64_t found = probe(&source);
@@ -207,7 +202,7 @@ static int scan(const struct rp_survey_lane *lane,
         rp_reader_file_unload(&image);
         return -ENOMEM;
     }
-    rp_recover_entries(&source, bounds->known_end, segment->entries, &segment->result);
+    rp_recover_entries(&source, segment->entries, &segment->result);
     segment->first_sequence = segment->result.first_sequence;
     segment->count = segment->result.count;
     check_big_bodies(lane, segment);
@@ -217,65 +212,104 @@ static int scan(const struct rp_survey_lane *lane,
 
 /* ---- among its neighbours ---- */
 
-/*
- * Where the segment numbers[i] begins, as far as hashes vouch for it. With `probe_too` its first
- * whole record may say it; *is_exact_out then is false.
- */
-static uint64_t find_first(const struct rp_survey_lane *lane,
-                           size_t i,
-                           bool probe_too,
-                           bool *is_exact_out)
+/* Where a segment begins. */
+struct beginning {
+    uint64_t first;   /* RP_FORMAT_SEQUENCE_NONE: nothing says it */
+    uint64_t skipped; /* as in its header */
+    bool has_header;  /* a good one, else what it skipped is not known */
+    bool is_exact;    /* a hash vouches for it, else its first whole batch says it */
+};
+
+/* Where the segment numbers[i] begins. With `probe_too` its first whole batch may say it. */
+static int find_beginning(const struct rp_survey_lane *lane,
+                          size_t i,
+                          bool probe_too,
+                          struct beginning *out)
 {
     struct rp_survey_segment segment;
     int fd;
-    *is_exact_out = true;
-    if (open_segment(lane, i, &segment, &fd) != 0) {
-        return RP_FORMAT_SEQUENCE_NONE;
+    int error = open_segment(lane, i, &segment, &fd);
+    if (error != 0) {
+        return error;
     }
-    uint64_t first = segment.header_first;
+    *out = (struct beginning){
+        .first = segment.header_first,
+        .skipped = segment.skipped,
+        .has_header = segment.header == RP_RECOVER_HEADER_GOOD,
+        .is_exact = true,
+    };
     if (segment.header != RP_RECOVER_HEADER_GOOD) {
         struct rp_reader_file_image image;
-        if (read_sealed(lane, &segment)) {
-            first = segment.count > 0 ? segment.first_sequence : RP_FORMAT_SEQUENCE_NONE;
-        } else if (probe_too && rp_reader_file_load(fd, segment.file_len, &image) == 0) {
-            struct rp_recover_source source = source_of(lane, &segment, &image, lane->limit);
-            first = probe(&source);
-            *is_exact_out = false;
-            rp_reader_file_unload(&image);
+        if (read_index(lane, &segment)) {
+            out->first = segment.first_sequence;
+        } else if (probe_too && fd >= 0) {
+            error = rp_reader_file_load(fd, segment.file_len, &image);
+            if (error == 0) {
+                struct rp_recover_source source = source_of(lane, &segment, &image, lane->limit);
+                out->first = probe(&source);
+                out->is_exact = false;
+                rp_reader_file_unload(&image);
+            }
         }
     }
-    (void)close(fd); /* it was only read */
+    close_segment(fd);
     rp_survey_close(&segment);
-    return first;
+    return error;
 }
 
 /*
  * For a segment with a trusted index, not `probe_too`: only what is cheap to know, and not the
- * tail, which may be from before the writer sealed it.
+ * tail, which may be from before the writer wrote it.
  */
-static struct bounds find_bounds(const struct rp_survey_lane *lane,
-                                 size_t i,
-                                 uint64_t end_before,
-                                 bool probe_too)
+static int find_bounds(const struct rp_survey_lane *lane,
+                       size_t i,
+                       uint64_t end_before,
+                       bool probe_too,
+                       struct bounds *bounds)
 {
-    struct bounds bounds = {
+    *bounds = (struct bounds){
         .first = end_before,
         .limit = probe_too ? lane->limit : RP_FORMAT_SEQUENCE_NONE,
-        .known_end = RP_FORMAT_SEQUENCE_NONE,
+        .proven = lane->proven,
+        .is_last = true,
     };
     for (size_t j = i + 1; j < lane->count; j++) {
-        bool is_exact;
-        uint64_t first = find_first(lane, j, probe_too, &is_exact);
-        if (first == RP_FORMAT_SEQUENCE_NONE) {
+        struct beginning next;
+        int error = find_beginning(lane, j, probe_too, &next);
+        if (error != 0) {
+            return error;
+        }
+        if (next.first == RP_FORMAT_SEQUENCE_NONE) {
             continue;
         }
-        bounds.limit = first < bounds.limit ? first : bounds.limit;
-        if (is_exact && j == i + 1 && lane->numbers[j] == lane->numbers[i] + 1) {
-            bounds.known_end = bounds.limit;
+        bounds->limit = next.first < bounds->limit ? next.first : bounds->limit;
+        bool is_next = lane->numbers[j] == lane->numbers[i] + 1;
+        if (is_next && next.is_exact) {
+            bounds->proven = bounds->limit - next.skipped;
+            bounds->is_closed = next.has_header && next.skipped == 0;
+        } else {
+            /* What it skipped is not known, so only a tail proves anything. */
+            uint64_t tail = lane->proven < bounds->limit ? lane->proven : bounds->limit;
+            bounds->proven = is_next ? tail : 0;
         }
+        bounds->is_last = false;
         break; /* those behind begin later still */
     }
-    return bounds;
+    return 0;
+}
+
+/* Of a segment without a file the index alone speaks: all of its messages are lost. */
+static int mark_gone(struct rp_survey_segment *segment)
+{
+    if (!segment->is_trusted) {
+        return -ENOENT;
+    }
+    for (uint64_t i = 0; i < segment->count; i++) {
+        struct rp_spool_index_entry *entry = &segment->entries[i];
+        entry->flags |=
+            (entry->flags & RP_SPOOL_INDEX_UNFINISHED) == 0 ? RP_SPOOL_INDEX_DAMAGED : 0;
+    }
+    return 0;
 }
 
 /* One segment, when it is known where the one before it ends (or does not matter). */
@@ -285,21 +319,27 @@ static int open_alone(const struct rp_survey_lane *lane,
                       struct rp_survey_segment *segment)
 {
     int fd;
+    struct bounds bounds;
     int error = open_segment(lane, i, segment, &fd);
     if (error != 0) {
         return error;
     }
-    if (read_sealed(lane, segment) &&
-        segment->first_sequence + segment->count > find_bounds(lane, i, end_before, false).limit) {
-        free(segment->entries);
-        segment->entries = NULL;
-        segment->is_trusted = false;
+    if (read_index(lane, segment)) {
+        error = find_bounds(lane, i, end_before, false, &bounds);
+        if (error == 0 && segment->first_sequence + segment->count > bounds.limit) {
+            free(segment->entries);
+            segment->entries = NULL;
+            segment->is_trusted = false;
+        }
     }
-    if (!segment->is_trusted) {
-        struct bounds bounds = find_bounds(lane, i, end_before, true);
-        error = scan(lane, &bounds, fd, segment);
+    if (error == 0 && segment->is_gone) {
+        error = mark_gone(segment);
+    } else if (error == 0 && !segment->is_trusted) {
+        error = find_bounds(lane, i, end_before, true, &bounds);
+        error = error == 0 ? scan(lane, &bounds, fd, segment) : error;
+        segment->is_last = bounds.is_last;
     }
-    (void)close(fd); /* it was only read */
+    close_segment(fd);
     return error;
 }
 
@@ -314,26 +354,34 @@ static bool needs_one_before(const struct rp_survey_lane *lane, size_t i)
     if (open_segment(lane, i, &segment, &fd) != 0) {
         return false;
     }
-    (void)close(fd); /* it was only read */
-    bool needs = segment.header != RP_RECOVER_HEADER_GOOD && !read_sealed(lane, &segment);
+    close_segment(fd);
+    bool needs =
+        segment.header != RP_RECOVER_HEADER_GOOD && !segment.is_gone && !read_index(lane, &segment);
     rp_survey_close(&segment);
     return needs;
+}
+
+uint64_t rp_survey_end(const struct rp_survey_segment *segment)
+{
+    const enum rp_recover_tail tail = segment->result.tail;
+    const bool is_unsure = tail == RP_RECOVER_TAIL_DAMAGED || tail == RP_RECOVER_TAIL_UNREADABLE;
+    return segment->first_sequence == RP_FORMAT_SEQUENCE_NONE || is_unsure
+               ? RP_FORMAT_SEQUENCE_NONE
+               : segment->first_sequence + segment->count;
 }
 
 int rp_survey_open(const struct rp_survey_lane *lane, size_t i, struct rp_survey_segment *out)
 {
     assert(i < lane->count);
     size_t k = i;
-    while (needs_one_before(lane, k)) {
+    while (k != lane->known && needs_one_before(lane, k)) {
         k--;
     }
-    uint64_t end = RP_FORMAT_SEQUENCE_NONE;
+    uint64_t end = k > 0 && k == lane->known ? lane->known_end : RP_FORMAT_SEQUENCE_NONE;
     for (; k < i; k++) {
         struct rp_survey_segment before;
         int error = open_alone(lane, k, end, &before);
-        end = error == 0 && before.first_sequence != RP_FORMAT_SEQUENCE_NONE
-                  ? before.first_sequence + before.count
-                  : RP_FORMAT_SEQUENCE_NONE;
+        end = error == 0 ? rp_survey_end(&before) : RP_FORMAT_SEQUENCE_NONE;
         rp_survey_close(&before);
     }
     struct rp_survey_segment segment;
@@ -346,6 +394,22 @@ int rp_survey_open(const struct rp_survey_lane *lane, size_t i, struct rp_survey
     return 0;
 }
 
+uint64_t rp_survey_next_first(const struct rp_survey_lane *lane, size_t i)
+{
+    for (size_t j = i + 1; j < lane->count; j++) {
+        struct rp_survey_segment segment;
+        int fd;
+        if (open_segment(lane, j, &segment, &fd) != 0) {
+            break;
+        }
+        close_segment(fd);
+        if (segment.header_first != RP_FORMAT_SEQUENCE_NONE) {
+            return segment.header_first;
+        }
+    }
+    return RP_FORMAT_SEQUENCE_NONE;
+}
+
 void rp_survey_close(struct rp_survey_segment *segment)
 {
     free(segment->entries);
@@ -354,6 +418,13 @@ void rp_survey_close(struct rp_survey_segment *segment)
 
 enum rp_recover_action rp_survey_action(const struct rp_survey_segment *segment)
 {
+    const struct rp_recover_result *result = &segment->result;
+    bool is_unsure = !segment->is_trusted &&
+                     (result->has_unreadable || result->tail == RP_RECOVER_TAIL_DAMAGED ||
+                      result->tail == RP_RECOVER_TAIL_UNREADABLE);
+    if (segment->is_gone || is_unsure) {
+        return RP_RECOVER_KEEP; /* what is not understood is left as it is */
+    }
     enum rp_recover_content content;
     if (segment->is_trusted) {
         content = segment->count == 0 ? RP_RECOVER_TRUSTED_EMPTY : RP_RECOVER_TRUSTED;

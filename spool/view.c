@@ -15,6 +15,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define BIG_PIECE (256u << 10) /* octets of a big body that are read at a time */
 
 struct rp_spool_message_view {
     const uint8_t *envelope;
@@ -41,8 +44,7 @@ static int load_record(int fd,
     const bool is_big = (header.flags & RP_SPOOL_RECORD_BIG) != 0;
     if (got < sizeof header || header.hash != entry->hash ||
         header.envelope_len != entry->envelope_len || header.body_len != entry->body_len ||
-        header.envelope_len > RP_SPOOL_ENVELOPE_MAX ||
-        (!is_big && header.body_len > RP_SPOOL_SEGMENT_MAX)) {
+        !rp_format_record_is_sane(&header, entry->offset, seed)) {
         return -EBADMSG;
     }
     size_t len = sizeof header + header.envelope_len + (is_big ? 0 : (size_t)header.body_len);
@@ -59,7 +61,6 @@ static int load_record(int fd,
     error = rp_reader_file_read(fd, view->octets, len, entry->offset, &got);
     if (error == 0 &&
         (got < len || memcmp(view->octets, &header, sizeof header) != 0 ||
-         header.magic != rp_format_record_magic(seed) ||
          header.hash != rp_format_record_hash(view->octets, header.envelope_len, seed))) {
         error = -EBADMSG;
     }
@@ -77,9 +78,30 @@ static int load_record(int fd,
     return 0;
 }
 
-static int map_big_body(const struct rp_reader_spool *spool,
-                        uint32_t lane,
-                        struct rp_spool_message_view *view)
+/* Its octets as read(2) gives them: an error of the disk is one here, and no signal later. */
+static int check_big_body(int fd, uint64_t len, uint64_t hash)
+{
+    uint8_t *piece = malloc(BIG_PIECE);
+    struct rp_format_hash_state state;
+    int error = piece == NULL ? -ENOMEM : 0;
+    rp_format_hash_init(&state, 0);
+    for (uint64_t off = 0; error == 0 && off < len;) {
+        size_t want = len - off < BIG_PIECE ? (size_t)(len - off) : BIG_PIECE;
+        size_t got = 0;
+        error = rp_reader_file_read(fd, piece, want, off, &got);
+        error = error == 0 && got < want ? -EBADMSG : error;
+        rp_format_hash_add(&state, piece, got);
+        off += got;
+    }
+    free(piece);
+    return error == 0 && rp_format_hash_get(&state) != hash ? -EBADMSG : error;
+}
+
+/* Read and checked once, then mapped: it takes no memory of ours, however large it is. */
+static int open_big_body(const struct rp_reader_spool *spool,
+                         uint32_t lane,
+                         const struct rp_spool_record *record,
+                         struct rp_spool_message_view *view)
 {
     uint64_t big_id = rp_envelope_big_id(view->envelope, view->envelope_len);
     if (big_id == 0) {
@@ -90,16 +112,18 @@ static int map_big_body(const struct rp_reader_spool *spool,
     }
     char name[RP_FORMAT_FILE_NAME];
     rp_format_big_name(lane, big_id, name);
-    if (view->body_len == 0) {
-        return 0;
+    int fd;
+    uint64_t file_len;
+    int error = rp_reader_file_open(spool->big_fd, name, &fd, &file_len);
+    if (error != 0) {
+        return rp_reader_file_is_gone(error) ? -ENOENT : error;
     }
-    int error = rp_reader_file_map_body(spool->big_fd, name, view->body_len, &view->map);
-    if (error == -EISDIR || error == -ELOOP || error == -EINVAL || error == -ENXIO) {
-        error = -EBADMSG;
-    }
-    if (error == 0) {
+    error = file_len != view->body_len ? -EBADMSG : check_big_body(fd, file_len, record->body_hash);
+    if (error == 0 && file_len > 0) {
+        error = rp_reader_file_map_body(fd, file_len, &view->map);
         view->body = view->map;
     }
+    (void)close(fd); /* the mapping does without it */
     return error;
 }
 
@@ -117,7 +141,7 @@ int rp_spool_view_open(struct rp_spool_reader *reader,
     /* Without a hash nothing but its sequence is known. Others are checked once more: a big
      * body's file may have been brought back. */
     if (index_entry.hash == 0 && (index_entry.flags & RP_SPOOL_INDEX_DAMAGED) != 0) {
-        return -EBADMSG;
+        return (index_entry.flags & RP_RECOVER_ENTRY_UNREADABLE) != 0 ? -EIO : -EBADMSG;
     }
     uint64_t seed = rp_format_seed(spool->meta.identity, entry->lane, entry->segment);
     struct rp_spool_message_view *view;
@@ -127,9 +151,8 @@ int rp_spool_view_open(struct rp_spool_reader *reader,
         return error;
     }
     if ((record.flags & RP_SPOOL_RECORD_BIG) != 0) {
-        error = map_big_body(spool, entry->lane, view);
-    }
-    if (error == 0 && rp_format_hash(view->body, (size_t)view->body_len, 0) != record.body_hash) {
+        error = open_big_body(spool, entry->lane, &record, view);
+    } else if (rp_format_hash(view->body, (size_t)view->body_len, 0) != record.body_hash) {
         error = -EBADMSG;
     }
     if (error != 0) {

@@ -40,11 +40,46 @@ static struct rp_format_hash_state *hash_state(const struct rp_spool_hash *hash)
 void rp_spool_hash_init(struct rp_spool_hash *hash)
 {
     rp_format_hash_init(hash_state(hash), 0);
+    hash->has_zeros = false;
+}
+
+static bool is_zero_word(const uint8_t *ptr)
+{
+    uint64_t word;
+    memcpy(&word, ptr, sizeof word);
+    return word == 0;
+}
+
+/*
+ * A sector's worth of zeros, wherever the pieces of the body are cut, has a piece of nothing
+ * else, or begins or ends one with at least 8 of them, or has a stride of them in its midst: so a
+ * look at few words finds it.
+ */
+static bool may_have_zeros(const uint8_t *ptr, size_t len)
+{
+    const size_t stride = RP_SPOOL_SECTOR / 2;
+    const size_t word = sizeof(uint64_t);
+    if (len < word) {
+        return true; /* too short to tell; such pieces are rare */
+    }
+    bool has_zeros = is_zero_word(ptr + len - word);
+    for (size_t at = 0; at + word <= len; at += stride) {
+        has_zeros |= is_zero_word(ptr + at);
+    }
+    return has_zeros;
 }
 
 void rp_spool_hash_add(struct rp_spool_hash *hash, const void *ptr, size_t len)
 {
     rp_format_hash_add(hash_state(hash), ptr, len);
+    if (len > 0 && !hash->has_zeros) {
+        hash->has_zeros = may_have_zeros(ptr, len);
+    }
+}
+
+bool rp_spool_hash_has_zeros(const struct rp_spool_hash *hash)
+{
+    return hash->has_zeros;
 }
 
 uint64_t rp_spool_hash_get(const struct rp_spool_hash *hash)
@@ -56,19 +91,24 @@ uint64_t rp_spool_hash_get(const struct rp_spool_hash *hash)
 
 void rp_spool_writer_init(struct rp_spool_writer *writer,
                           const uint8_t identity[16],
-                          uint32_t lane,
-                          uint64_t sequence,
+                          const struct rp_spool_writer_place *place,
                           struct rp_spool_doorbell *doorbell)
 {
-    assert(lane < RP_SPOOL_LANES_MAX);
-    *writer = (struct rp_spool_writer){.lane = lane, .sequence = sequence, .doorbell = doorbell};
+    assert(place->lane < RP_SPOOL_LANES_MAX);
+    *writer = (struct rp_spool_writer){
+        .lane = place->lane,
+        .sequence = place->sequence,
+        .skipped = place->skipped,
+        .doorbell = doorbell,
+        .tail_check = rp_format_tail_check(0, identity, place->lane),
+    };
     memcpy(writer->identity, identity, sizeof writer->identity);
 }
 
 void rp_spool_writer_open_segment(struct rp_spool_writer *writer,
                                   uint64_t segment,
                                   uint64_t size,
-                                  struct rp_spool_index_header *index)
+                                  uint8_t *index)
 {
     assert(writer->segment == 0);
     assert(segment > 0 && segment <= RP_FORMAT_SEGMENT_MAX);
@@ -82,26 +122,23 @@ void rp_spool_writer_open_segment(struct rp_spool_writer *writer,
     writer->index = index;
     writer->first_sequence = writer->sequence;
     writer->is_header_due = true;
-
-    index->version = RP_SPOOL_VERSION;
-    index->lane = writer->lane;
-    index->segment = segment;
-    index->first_sequence = writer->sequence;
-    memcpy(index->identity, writer->identity, sizeof index->identity);
-    __atomic_store_n(&index->count, RP_SPOOL_INDEX_OPEN, __ATOMIC_RELAXED);
-    /* Readers look at nothing else in the header before they see the magic. */
-    __atomic_store_n(&index->magic, RP_SPOOL_INDEX_MAGIC, __ATOMIC_RELEASE);
+    /* Before its first tail: who sees that one looks for it in this segment. */
+    __atomic_store_n(&writer->doorbell->lanes[writer->lane].segment, segment, __ATOMIC_RELEASE);
 }
 
-void rp_spool_writer_close_segment(struct rp_spool_writer *writer)
+uint64_t rp_spool_writer_close_segment(struct rp_spool_writer *writer)
 {
     assert(writer->segment != 0);
-    uint64_t count = writer->sequence - writer->first_sequence;
-    const uint8_t *entries = (const uint8_t *)writer->index + RP_SPOOL_BLOCK;
-    writer->index->entries_hash =
-        rp_format_hash(entries, count * sizeof(struct rp_spool_index_entry), 0);
-    /* A reader that sees a tail of the next segment sees this, too: it was stored before. */
-    __atomic_store_n(&writer->index->count, count, __ATOMIC_RELEASE);
+    struct rp_spool_index_header header = {
+        .lane = writer->lane,
+        .segment = writer->segment,
+        .first_sequence = writer->first_sequence,
+        .count = writer->sequence - writer->first_sequence,
+    };
+    memcpy(header.identity, writer->identity, sizeof header.identity);
+    memset(writer->index, 0, RP_SPOOL_BLOCK);
+    rp_format_index_seal(&header, writer->index);
     writer->segment = 0;
     writer->index = NULL;
+    return RP_SPOOL_BLOCK + header.count * sizeof(struct rp_spool_index_entry);
 }

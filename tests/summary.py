@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Add up what meson wrote of its test runs; print one line.
 
-    summary.py [--extra-failed N] BUILD_DIR...
+    summary.py [--extra-failed N] [--extra-skipped N] BUILD_DIR...
 
 The figures are the attributes of the <testsuite> elements of
 meson-logs/testlog.junit.xml. Meson 1.0 leaves a test that ran into its time
@@ -10,6 +10,7 @@ limit, or that died before its first result, out of `failures`: those are
 found in testlog.json and added, so that no failure is ever counted as passed.
 Exit status 1 if anything failed or nothing ran.
 """
+import argparse
 import json
 import os
 import sys
@@ -48,12 +49,14 @@ def read_bad(path):
                 yield test["name"], test["result"]
 
 
-def main(arguments):
-    passed = failed = skipped = 0
-    if arguments[:1] == ["--extra-failed"]:
-        failed = int(arguments[1])
-        arguments = arguments[2:]
-    for build in arguments:
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--extra-failed", type=int, default=0)
+    parser.add_argument("--extra-skipped", type=int, default=0)
+    parser.add_argument("builds", nargs="*")
+    options = parser.parse_args()
+    passed, failed, skipped = 0, options.extra_failed, options.extra_skipped
+    for build in options.builds:
         log = os.path.join(build, "meson-logs", "testlog")
         if not os.path.exists(log + ".junit.xml"):
             print(f"{build}: the tests left no result")
@@ -73,4 +76,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

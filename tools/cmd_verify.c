@@ -8,6 +8,7 @@
 #include "walk.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +24,9 @@ struct verify {
     uint64_t octets_all;  /* of bodies, when the run began; 0: unknown */
     uint64_t octets;      /* of bodies checked so far */
     uint64_t messages;    /* whole ones */
+    uint64_t unfinished;  /* messages lost from writes that were never finished */
+    uint64_t problems;    /* what is wrong but is no message */
+    bool is_json;
 };
 
 static uint64_t now_ns(void)
@@ -60,6 +64,12 @@ static void show_progress(struct verify *verify)
     verify->is_progress_shown = true;
 }
 
+static const char *const damage_names[RP_PICK_DAMAGE_COUNT] = {
+    [RP_PICK_DAMAGED] = "damaged",
+    [RP_PICK_UNREADABLE] = "unreadable",
+    [RP_PICK_MISSING] = "missing",
+};
+
 static int put_damage(struct verify *verify, bool is_json)
 {
     clear_progress(verify);
@@ -71,28 +81,127 @@ static int put_damage(struct verify *verify, bool is_json)
     struct rp_json json;
     rp_json_open(&json);
     rp_json_set_text(&json, "id", verify->walk.entry.id.text);
+    rp_json_set_text(&json, "kind", damage_names[verify->walk.kind]);
     rp_json_set_text(&json, "damage", verify->walk.damage);
     return rp_json_put(&json, &verify->output);
 }
 
-static int put_summary(struct verify *verify, bool is_json)
+/* ---- what is wrong but is no message ---- */
+
+static const char *kind_name(enum rp_spool_problem_kind kind)
+{
+    switch (kind) {
+    case RP_SPOOL_PROBLEM_META: return "meta";
+    case RP_SPOOL_PROBLEM_MISSING: return "missing";
+    case RP_SPOOL_PROBLEM_DAMAGED: return "damaged";
+    case RP_SPOOL_PROBLEM_UNREADABLE: return "unreadable";
+    case RP_SPOOL_PROBLEM_UNFINISHED: break;
+    }
+    return "unfinished";
+}
+
+static void put_problem_text(struct rp_output *output, const struct rp_spool_problem *problem)
+{
+    if (problem->kind == RP_SPOOL_PROBLEM_META) {
+        rp_output_text(output, "spool.meta: damaged or gone; the other files say what it said, and "
+                               "the next start of ringpostd writes it again\n");
+        return;
+    }
+    rp_output_text(output, "lane-%03" PRIu32, problem->lane);
+    if (problem->kind == RP_SPOOL_PROBLEM_MISSING) {
+        rp_output_text(output,
+                       ": %" PRIu64 " message%s missing, sequences %" PRIu64 " to %" PRIu64
+                       ": no file has them\n",
+                       problem->count, problem->count == 1 ? "" : "s", problem->sequence,
+                       problem->sequence + problem->count - 1);
+        return;
+    }
+    rp_output_text(output, "/" RP_SPOOL_SEGMENT_FORMAT ": ", (unsigned long long)problem->segment);
+    switch (problem->kind) {
+    case RP_SPOOL_PROBLEM_DAMAGED:
+        rp_output_text(output, "damaged behind its last message: there may have been others\n");
+        break;
+    case RP_SPOOL_PROBLEM_UNREADABLE:
+        rp_output_text(output, "unreadable behind its last message: there may be others\n");
+        break;
+    case RP_SPOOL_PROBLEM_UNFINISHED:
+        rp_output_text(output,
+                       "the last write was not finished; %" PRIu64
+                       " of its messages are not there, and nobody was told of them\n",
+                       problem->count);
+        break;
+    case RP_SPOOL_PROBLEM_META:
+    case RP_SPOOL_PROBLEM_MISSING: break;
+    }
+}
+
+static int put_problem_json(struct rp_output *output, const struct rp_spool_problem *problem)
+{
+    struct rp_json json;
+    rp_json_open(&json);
+    rp_json_set_text(&json, "problem", kind_name(problem->kind));
+    rp_json_set_number(&json, "lane", problem->lane);
+    rp_json_set_number(&json, "segment", problem->segment);
+    rp_json_set_number(&json, "sequence", problem->sequence);
+    rp_json_set_number(&json, "count", problem->count);
+    return rp_json_put(&json, output);
+}
+
+static int look_at_problem(void *context, const struct rp_spool_problem *problem)
+{
+    struct verify *verify = context;
+    switch (problem->kind) {
+    case RP_SPOOL_PROBLEM_UNFINISHED: verify->unfinished += problem->count; break;
+    case RP_SPOOL_PROBLEM_MISSING:
+        verify->problems++;
+        verify->walk.by_kind[RP_PICK_MISSING] += problem->count;
+        break;
+    case RP_SPOOL_PROBLEM_META:
+    case RP_SPOOL_PROBLEM_DAMAGED:
+    case RP_SPOOL_PROBLEM_UNREADABLE: verify->problems++; break;
+    }
+    if (verify->is_json) {
+        return put_problem_json(&verify->output, problem);
+    }
+    put_problem_text(&verify->output, problem);
+    return 0;
+}
+
+/* ---- the sum ---- */
+
+static void put_summary_text(struct verify *verify)
+{
+    const uint64_t *by_kind = verify->walk.by_kind;
+    char size[RP_TEXT_SIZE_LEN + 1];
+    rp_text_size(verify->octets, size);
+    rp_output_text(&verify->output,
+                   "%" PRIu64 " whole message%s with %" PRIu64 " octets (%s), %" PRIu64
+                   " damaged, %" PRIu64 " unreadable, %" PRIu64 " missing",
+                   verify->messages, verify->messages == 1 ? "" : "s", verify->octets, size,
+                   by_kind[RP_PICK_DAMAGED], by_kind[RP_PICK_UNREADABLE], by_kind[RP_PICK_MISSING]);
+    if (verify->unfinished > 0) {
+        rp_output_text(&verify->output, ", %" PRIu64 " never finished", verify->unfinished);
+    }
+    rp_output_text(&verify->output, "\n");
+}
+
+static int put_summary(struct verify *verify)
 {
     clear_progress(verify);
-    if (!is_json) {
-        char size[RP_TEXT_SIZE_LEN + 1];
-        rp_text_size(verify->octets, size);
-        rp_output_text(&verify->output,
-                       "%" PRIu64 " whole message%s with %" PRIu64 " octets (%s), %" PRIu64
-                       " damaged\n",
-                       verify->messages, verify->messages == 1 ? "" : "s", verify->octets, size,
-                       verify->walk.damaged);
+    if (!verify->is_json) {
+        put_summary_text(verify);
         return 0;
     }
+    const uint64_t *by_kind = verify->walk.by_kind;
     struct rp_json json;
     rp_json_open(&json);
     rp_json_set_number(&json, "messages", verify->messages);
     rp_json_set_number(&json, "octets", verify->octets);
-    rp_json_set_number(&json, "damaged", verify->walk.damaged);
+    rp_json_set_number(&json, "damaged", by_kind[RP_PICK_DAMAGED]);
+    rp_json_set_number(&json, "unreadable", by_kind[RP_PICK_UNREADABLE]);
+    rp_json_set_number(&json, "missing", by_kind[RP_PICK_MISSING]);
+    rp_json_set_number(&json, "unfinished", verify->unfinished);
+    rp_json_set_number(&json, "problems", verify->problems);
     return rp_json_put(&json, &verify->output);
 }
 
@@ -131,12 +240,18 @@ enum rp_failure_exit rp_cmd_verify(const struct rp_options *options)
     if (verify.has_progress && rp_spool_reader_stats(verify.walk.reader, &stats) == 0) {
         verify.octets_all = stats.body_octets;
     }
+    verify.is_json = options->is_json;
     enum rp_walk_step step = check_all(&verify, options->is_json);
-    if (step == RP_WALK_FAILED || verify.walk.damaged > 0) {
+    int failed = 0;
+    if (step != RP_WALK_FAILED) {
+        failed = rp_spool_reader_problems(verify.walk.reader, look_at_problem, &verify);
+        failed = failed == 0 ? put_summary(&verify) : failed;
+    }
+    if (step == RP_WALK_FAILED || verify.walk.damaged + verify.problems > 0) {
         outcome = RP_EXIT_FAILED;
     }
-    if (step != RP_WALK_FAILED && put_summary(&verify, options->is_json) != 0) {
-        outcome = rp_failure("out of memory");
+    if (failed != 0) {
+        outcome = rp_failure("%s: cannot read on: %s", options->operands[0], strerror(-failed));
     }
     rp_walk_close(&verify.walk);
     int error = rp_output_flush(&verify.output);

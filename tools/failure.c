@@ -78,12 +78,12 @@ enum rp_failure_exit rp_failure_open(const char *dir, int error)
             "%s: no spool here (%s); %s", dir,
             has_meta(dir) ? "its spool.meta is something else" : "there is no spool.meta", hint);
     case -EPROTONOSUPPORT:
-        return rp_failure("%s: the spool is of a newer version than this program %s; use the "
+        return rp_failure("%s: the spool is of another version than this program %s reads; use the "
                           "ringpost-spool that came with its ringpostd",
                           dir, RP_VERSION);
     case -EBADMSG:
-        return rp_failure("%s/spool.meta: damaged (its checksum is wrong); restore this file from "
-                          "a backup",
+        return rp_failure("%s/spool.meta: damaged (its checksum is wrong), and no other file says "
+                          "what it was; restore this file from a backup",
                           dir);
     case -EACCES:
     case -EPERM:

@@ -17,6 +17,8 @@
 static const struct rp_options_row rows[RP_OPTIONS_COUNT] = {
     [RP_OPTIONS_FROM]   = {"from",   "ID",     "begin with this message"},
     [RP_OPTIONS_LIMIT]  = {"limit",  "N",      "end after N messages"},
+    [RP_OPTIONS_CURSOR_FILE] =
+                          {"cursor-file", "F", "go on where the file F says; it is kept up to date"},
     [RP_OPTIONS_FORMAT] = {"format", "FORMAT", "eml, maildir, mbox or jsonl"},
     [RP_OPTIONS_TO]     = {"to",     "PATH",   "where it goes: a directory (eml, maildir) or a file"},
     [RP_OPTIONS_JSON]   = {"json",   NULL,     "print one JSON object a line"},
@@ -69,6 +71,7 @@ static int set(struct rp_options *options,
     switch (name) {
     case RP_OPTIONS_FROM: options->from = value; return 0;
     case RP_OPTIONS_LIMIT: return set_limit(options, value, error);
+    case RP_OPTIONS_CURSOR_FILE: options->cursor_file = value; return 0;
     case RP_OPTIONS_FORMAT: options->format = value; return 0;
     case RP_OPTIONS_TO: options->to = value; return 0;
     case RP_OPTIONS_JSON: options->is_json = true; return 0;

@@ -16,6 +16,7 @@
 enum rp_options_name {
     RP_OPTIONS_FROM,
     RP_OPTIONS_LIMIT,
+    RP_OPTIONS_CURSOR_FILE,
     RP_OPTIONS_FORMAT,
     RP_OPTIONS_TO,
     RP_OPTIONS_JSON,
@@ -37,6 +38,7 @@ const struct rp_options_row *rp_options_row(enum rp_options_name name);
 struct rp_options {
     const char *operands[RP_OPTIONS_OPERANDS_MAX]; /* the first one is DIR, the second one ID */
     const char *from;                              /* NULL: not given */
+    const char *cursor_file;
     const char *format;
     const char *to;
     uint64_t limit; /* messages; UINT64_MAX: no limit */

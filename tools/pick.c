@@ -7,21 +7,33 @@
 #include <errno.h>
 #include <string.h>
 
-const char *rp_pick_damage(const struct rp_spool_entry *entry, int error)
+static bool is_disk_error(int error)
 {
-    if (entry->is_damaged) {
-        return "recovery found its record, or its body, lost";
-    }
-    switch (error) {
-    case -EBADMSG:
-        return entry->is_big ? "a checksum is wrong, of the record or of its body's file"
-                             : "the checksum of the record is wrong";
-    case -ENOENT:
+    return error == -EIO || error == -ENODATA || error == -EUCLEAN || error == -EREMOTEIO;
+}
+
+enum rp_pick_damage rp_pick_damage_of(const struct rp_spool_entry *entry,
+                                      int error,
+                                      const char **text_out)
+{
+    const char *text = NULL;
+    enum rp_pick_damage damage = RP_PICK_OTHER;
+    if (is_disk_error(error)) {
+        damage = RP_PICK_UNREADABLE;
+        text = "the disk cannot read it (I/O error)";
+    } else if (error == -EBADMSG) {
+        damage = RP_PICK_DAMAGED;
+        text = entry->is_damaged ? "recovery found its record, or its body, lost"
+               : entry->is_big   ? "a checksum is wrong, of the record or of its body's file"
+                                 : "the checksum of the record is wrong";
+    } else if (error == -ENOENT && (entry->is_big || entry->is_damaged)) {
         /* Without a file of its own, a message goes only when its whole segment does. */
-        return entry->is_big ? "the file of its body is missing" : NULL;
-    case -EIO: return "the disk cannot read it (I/O error)";
-    default: return NULL;
+        damage = RP_PICK_MISSING;
+        text = entry->is_big ? "the file of its body is missing"
+                             : "the file of its segment is missing";
     }
+    *text_out = text;
+    return damage;
 }
 
 enum rp_failure_exit rp_pick_no_id(const char *dir, const char *id, int error)
@@ -44,15 +56,13 @@ static enum rp_failure_exit load(struct rp_pick *pick, const char *dir, const ch
     if (error != 0) {
         return rp_pick_no_id(dir, id, error);
     }
-    if (!pick->entry.is_damaged) {
-        error = rp_spool_view_open(pick->reader, &pick->entry, &pick->view);
-        if (error == 0) {
-            return RP_EXIT_FINE;
-        }
+    error = rp_spool_view_open(pick->reader, &pick->entry, &pick->view);
+    if (error == 0) {
+        return RP_EXIT_FINE;
     }
-    const char *damage = rp_pick_damage(&pick->entry, error);
-    if (damage != NULL) {
-        return rp_failure("%s: message %s is damaged: %s", dir, id, damage);
+    const char *text;
+    if (rp_pick_damage_of(&pick->entry, error, &text) != RP_PICK_OTHER) {
+        return rp_failure("%s: message %s is damaged: %s", dir, id, text);
     }
     return rp_pick_no_id(dir, id, error);
 }

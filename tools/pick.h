@@ -19,12 +19,19 @@ enum rp_failure_exit rp_pick_open(struct rp_pick *pick, const char *dir, const c
 
 void rp_pick_close(struct rp_pick *pick);
 
-/*
- * What `error` of rp_spool_view_open says about the message, for people: it is damaged.
- * NULL: the error is about something else (no memory, too many files, gone with its
- * segment). An entry that is_damaged needs no view; then `error` is not looked at.
- */
-const char *rp_pick_damage(const struct rp_spool_entry *entry, int error);
+enum rp_pick_damage {
+    RP_PICK_DAMAGED,    /* its octets are not those that were written */
+    RP_PICK_UNREADABLE, /* the disk cannot read it */
+    RP_PICK_MISSING,    /* a file is gone */
+    RP_PICK_DAMAGE_COUNT,
+    RP_PICK_OTHER, /* the error is about something else: no memory, too many files, or it went away
+                      with its segment meanwhile */
+};
+
+/* What `error` of rp_spool_view_open says about the message; *text_out: the same for people. */
+enum rp_pick_damage rp_pick_damage_of(const struct rp_spool_entry *entry,
+                                      int error,
+                                      const char **text_out);
 
 /* Say that rp_spool_reader_find or rp_spool_reader_seek_id refused the id. */
 enum rp_failure_exit rp_pick_no_id(const char *dir, const char *id, int error);

@@ -49,19 +49,24 @@ static const struct command commands[] = {
     },
     {
         "follow", rp_cmd_follow, 1,
-        RP_OPTIONS_BIT(FROM) | RP_OPTIONS_BIT(LIMIT) | RP_OPTIONS_BIT(JSON),
-        "DIR [--from start|end|ID] [--limit N] [--json]",
+        RP_OPTIONS_BIT(FROM) | RP_OPTIONS_BIT(LIMIT) | RP_OPTIONS_BIT(CURSOR_FILE) |
+            RP_OPTIONS_BIT(JSON),
+        "DIR [--from AT] [--cursor-file F] [--limit N] [--json]",
         "print new messages as they land, like tail -f",
-        "In the form of ls, from the end unless --from says else, until SIGINT, SIGTERM\n"
-        "or --limit. A spool may be followed before there is a message in it.\n",
+        "In the form of ls, until SIGINT, SIGTERM or --limit; from the end unless --from says\n"
+        "else: start, end or an ID. A spool may be followed before there is a message in it.\n"
+        "With --cursor-file it goes on, after a stop, where it was: nothing is lost or printed\n"
+        "twice. --from then counts only where the file F is not there yet. (An ID cannot say\n"
+        "where one was, since lanes have no common order: --from ID is for looking around.)\n",
     },
     {
         "verify", rp_cmd_verify, 1,
         RP_OPTIONS_BIT(JSON),
         "DIR [--json]",
         "read every message and check every checksum",
-        "Prints one line a damaged message, then a summary. Exit status 1 if there was\n"
-        "any. On a terminal it shows how far it is.\n",
+        "Prints one line for each message that is damaged, unreadable or missing, and for\n"
+        "what else is wrong, then a summary. Exit status 1 if there was any. On a terminal\n"
+        "it shows how far it is.\n",
     },
     {
         "stats", rp_cmd_stats, 1,
@@ -100,7 +105,7 @@ static void put_option(const struct command *command, enum rp_options_name name)
     bool is_followed = command->run == rp_cmd_follow && name == RP_OPTIONS_FROM;
     (void)snprintf(text, sizeof(text), "--%s%s%s", row->name, row->value != NULL ? " " : "",
                    row->value != NULL ? row->value : "");
-    rp_output_text(&output, "  %-18s%s%s\n", text, row->help,
+    rp_output_text(&output, "  %-20s%s%s\n", text, row->help,
                    is_followed ? ", or at the start or the end" : "");
 }
 

@@ -4,8 +4,6 @@
  */
 #include "walk.h"
 
-#include "pick.h"
-
 #include <errno.h>
 #include <string.h>
 
@@ -67,15 +65,14 @@ enum rp_walk_step rp_walk_next(struct rp_walk *walk)
             (void)rp_failure("%s: cannot read on: %s", walk->dir, strerror(-found));
             return RP_WALK_FAILED;
         }
-        int error = 0;
-        if (!walk->entry.is_damaged) {
-            error = rp_spool_view_open(walk->reader, &walk->entry, &walk->view);
-            if (error == 0) {
-                return hand_out(walk, RP_WALK_MESSAGE);
-            }
+        int error = rp_spool_view_open(walk->reader, &walk->entry, &walk->view);
+        if (error == 0) {
+            return hand_out(walk, RP_WALK_MESSAGE);
         }
-        walk->damage = rp_pick_damage(&walk->entry, error);
-        if (walk->damage != NULL) {
+        enum rp_pick_damage damage = rp_pick_damage_of(&walk->entry, error, &walk->damage);
+        if (damage != RP_PICK_OTHER) {
+            walk->kind = damage;
+            walk->by_kind[damage]++;
             return hand_out(walk, RP_WALK_DAMAGED);
         }
         if (error != -ENOENT) {

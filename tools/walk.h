@@ -14,6 +14,7 @@
 #define TOOLS_WALK_H
 
 #include "failure.h"
+#include "pick.h"
 #include "spool/rp_spool_reader.h"
 
 enum rp_walk_step {
@@ -32,7 +33,9 @@ struct rp_walk {
     const char *dir;                    /* the caller's */
     const char *damage;                 /* constant text */
     uint64_t left;                      /* messages until the limit */
-    uint64_t damaged;                   /* how many were so far */
+    uint64_t damaged;                   /* how many were so far, whatever the kind */
+    uint64_t by_kind[RP_PICK_DAMAGE_COUNT];
+    enum rp_pick_damage kind; /* of what RP_WALK_DAMAGED named */
 };
 
 /* `from`: "start", "end" or an ID; `limit`: UINT64_MAX for none. The struct is large

@@ -32,6 +32,8 @@ class Harm(typing.NamedTuple):
     touched: frozenset = frozenset()  # numbers of the messages that may have lost octets
     is_any: bool = True
     is_countable: bool = True  # verify can know how many there were
+    is_zeroed: bool = False  # whole sectors became zeros: a last batch without any word of proof
+    #                          then looks as one that was never finished, and is told as that
 
 
 WHOLE = Harm(is_any=False)
@@ -47,6 +49,7 @@ class Found:
         self.listed = []  # ids that ls shows as whole
         self.status = None  # of verify
         self.reported = 0
+        self.unfinished = 0
         self.errors = []  # what could not be read at all
 
 
@@ -60,6 +63,7 @@ def read(path):
     found.status, rows = run(spool, found, "verify", "--json")
     if rows:
         found.reported = sum(rows[-1].get(name, 0) for name in REPORTED)
+        found.unfinished = rows[-1].get("unfinished", 0)
     _, rows = run(spool, found, "ls", "--json")
     found.listed = [row["id"] for row in rows if "size" in row]
     read_python(path, found)
@@ -130,7 +134,9 @@ def judge(found, messages, place, harm):
                       name(lost - harm.touched, known))
     silent = lost & harm.touched
     least = len(silent) if harm.is_countable else 1
-    if silent and (found.status != 1 or found.reported < least):
+    unfinished = found.unfinished if harm.is_zeroed else 0
+    is_told = found.reported + unfinished >= least and (found.status == 1 or unfinished >= least)
+    if silent and not is_told:
         faults.append(f"touched and not there, verify reports {found.reported} with status "
                       f"{found.status}: {name(silent, known)}")
     if not harm.is_any and (found.status != 0 or found.reported):

@@ -173,7 +173,9 @@ class Images:
         kind = kind if what else None
         title += f", {what}, touches {sorted(striker.touched)}" if what else ""
         kept = self.keep(spool)
-        harm = judge.Harm(touched=striker.touched) if kind else judge.WHOLE
+        harm = judge.WHOLE
+        if kind:
+            harm = judge.Harm(touched=striker.touched, is_zeroed=what.startswith("zero"))
         faults = judge.judge(judge.read(spool), recording.messages, place, harm)
         is_good = self.note(UNRECOVERED_DAMAGED if kind else UNRECOVERED, title, faults)
         messages = list(recording.messages)

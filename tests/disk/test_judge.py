@@ -95,6 +95,16 @@ class Judge(unittest.TestCase):
         self.messages[3].sent_at = PLACE
         self.refuse(found(self.rows), "message 4 is there before it was sent")
 
+    def test_told_as_unfinished(self):
+        """Only where whole sectors became zeros, and only as many as are said to be."""
+        harm = judge.Harm(touched={1, 2}, is_zeroed=True)
+        it = found([])
+        it.unfinished = 2
+        self.assertEqual(self.faults(it, harm), [])
+        self.refuse(it, "touched and not there", harm._replace(is_zeroed=False))
+        it.unfinished = 1
+        self.refuse(it, "touched and not there", harm)
+
     def test_reported_without_harm(self):
         self.refuse(found(self.rows, 1, 1), "nothing was harmed")
         self.refuse(found(self.rows, 1, 0), "nothing was harmed")

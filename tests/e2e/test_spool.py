@@ -371,7 +371,7 @@ class Refusals(harness.Case):
         with open(path, "r+b") as meta:
             octets = bytearray(meta.read())
             octets[16:20] = (99).to_bytes(4, "little")
-            octets[:8] = xxhash.xxh3_64_intdigest(bytes(octets[8:])).to_bytes(8, "little")
+            octets[:8] = xxhash.xxh3_64_intdigest(bytes(octets[8:64])).to_bytes(8, "little")
             meta.seek(0)
             meta.write(octets)
         self.refused("version")

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct lent_buffer {
@@ -308,6 +309,10 @@ int32_t fake_perform(struct fake_request *request)
         break;
     case FAKE_UNLINK: res = errno_of(unlinkat(request->fd, request->name, 0)); break;
     case FAKE_FALLOCATE: res = errno_of(fallocate(request->fd, 0, 0, (off_t)request->len)); break;
+    case FAKE_PUNCH:
+        res = errno_of(fallocate(request->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                 (off_t)request->off, (off_t)request->len));
+        break;
     case FAKE_SYNC: break; /* what the disk has is not looked at here */
     case FAKE_ACCEPT:
     case FAKE_RECV:
@@ -616,6 +621,22 @@ void rp_io_fallocate(struct rp_io *io, uint64_t tag, int fd, uint64_t len)
 {
     (void)io;
     submit((struct fake_request){.op = FAKE_FALLOCATE, .tag = tag, .fd = fd, .len = len});
+}
+
+void rp_io_punch(struct rp_io *io, uint64_t tag, int fd, uint64_t off, uint64_t len)
+{
+    (void)io;
+    submit((struct fake_request){.op = FAKE_PUNCH, .tag = tag, .fd = fd, .off = off, .len = len});
+}
+
+int rp_io_link_count(struct rp_io *io, int fd)
+{
+    (void)io;
+    struct stat status;
+    if (state.are_links_lost) {
+        return 0;
+    }
+    return fstat(fd, &status) < 0 ? -errno : (int)status.st_nlink;
 }
 
 void rp_io_write(struct rp_io *io,

@@ -35,6 +35,7 @@ enum fake_op {
     FAKE_OPEN,
     FAKE_UNLINK,
     FAKE_FALLOCATE,
+    FAKE_PUNCH,
     FAKE_WRITE,
     FAKE_SYNC,
     FAKE_OP_COUNT,
@@ -48,7 +49,7 @@ struct fake_request {
     uint64_t serial; /* the older, the smaller */
     int fd;          /* a directory for OPEN and UNLINK */
     const void *ptr;
-    uint64_t len; /* octets in all; of a fallocate */
+    uint64_t len; /* octets in all; of FALLOCATE and PUNCH */
     const struct iovec *iov;
     size_t iov_count;
     uint64_t off;
@@ -67,6 +68,7 @@ struct fake_io {
     uint32_t round_max; /* completions between two waits; 0: all that there are */
     uint64_t disk_free, disk_total;
     int disk_error;
+    bool are_links_lost;           /* rp_io_link_count says 0 of every file */
     uint32_t wakes;                /* rp_io_wake_readers */
     uint32_t listeners_shut;       /* rp_io_shutdown of a listener */
     struct sockaddr_storage peer;  /* of all sockets; family 0: 192.0.2.7 and a port for each */

@@ -321,6 +321,60 @@ static void test_faults(void)
     }
 }
 
+/* What only asks for another try gets one at once. */
+static void test_again(void)
+{
+    static const int results[] = {-EINTR, -EAGAIN};
+    for (size_t s = 0; s < STEPS; s++) {
+        int fd = begin(NULL);
+        send_big(fd, 300000);
+        for (size_t i = 0; i < 4; i++) {
+            const struct fake_request before = *run_to(steps[s]);
+            fake_finish(run_to(steps[s]), results[i % 2]);
+            const struct fake_request *after = run_to(steps[s]);
+            CU_ASSERT(after->op == before.op && after->fd == before.fd);
+            CU_ASSERT(after->off == before.off && after->len == before.len);
+        }
+        fake.held = 0;
+        fake_worker_settle(&fake);
+        CU_ASSERT(strstr(fake_sent_take(fd), "250 2.0.0") != NULL);
+        CU_ASSERT_EQUAL(big_files(), 1);
+        CU_ASSERT(fake_worker_is_clean(&fake));
+        end(1);
+    }
+}
+
+/* Somebody removes the file before its message is committed: no 250 for what is gone. */
+static void test_removed(void)
+{
+    static const struct {
+        enum rp_op op; /* under way meanwhile */
+        void (*tweak)(struct rp_config *);
+    } rows[] = {
+        {RP_OP_BIG_WRITE, NULL   },
+        {RP_OP_BIG_WRITE, no_sync},
+        {RP_OP_BIG_SYNC,  NULL   },
+        {RP_OP_BIG_DIR,   NULL   },
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char name[32];
+        int fd = begin(rows[i].tweak);
+        send_big(fd, 300000);
+        (void)run_to(rows[i].op);
+        (void)snprintf(name, sizeof(name), RP_SPOOL_BIG_FORMAT, 0u,
+                       (unsigned long long)fake.worker->bigs.next_id - 1);
+        CU_ASSERT_EQUAL(unlinkat(fake.dir.big_fd, name, 0), 0);
+        fake.held = 0;
+        fake_worker_settle(&fake);
+        const char *sent = fake_sent_take(fd);
+        CU_ASSERT(strncmp(sent, "451 4.3.0", 9) == 0);
+        CU_ASSERT(strchr(sent, '\n') == sent + strlen(sent) - 1); /* exactly one reply */
+        CU_ASSERT(fake_worker_is_clean(&fake));
+        CU_ASSERT(strstr(fake_worker_talk(&fake, fd, MESSAGE), "queued") != NULL);
+        end(1);
+    }
+}
+
 /* The file fails while the body still comes: the rest is read, then it is refused. */
 static void test_fault_in_body(void)
 {
@@ -500,6 +554,8 @@ int main(int argc, char **argv)
         {"order",         test_order        },
         {"shared sync",   test_shared_sync  },
         {"faults",        test_faults       },
+        {"again",         test_again        },
+        {"removed",       test_removed      },
         {"fault in body", test_fault_in_body},
         {"client gone",   test_client_gone  },
         {"paused",        test_paused       },

@@ -7,82 +7,9 @@
  * if that fails, too, nobody is told anything; the numbers in the spool agree. Method: a worker
  * on fake_io, whose writes the test ends one by one; recovery says what the disk holds.
  */
-#include "fake_worker.h"
-#include "tests/tools/suite.h"
+#include "lane_case.h"
 
 #include <errno.h>
-#include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
-
-#define HELLO    "EHLO client.test\r\n"
-#define ENVELOPE "MAIL FROM:<a@test>\r\nRCPT TO:<b@test>\r\nDATA\r\n"
-#define MESSAGE  ENVELOPE "Subject: x\r\n\r\ntext\r\n.\r\n"
-#define HOLD     (1u << FAKE_WRITE)
-
-static struct fake_worker fake;
-
-static const struct rp_lane *lane(void)
-{
-    return &fake.worker->lane;
-}
-
-static uint64_t tail(void)
-{
-    return fake.dir.doorbell->lanes[0].tail;
-}
-
-static struct fake_request *commit(void)
-{
-    return fake_find_tag(rp_op_tag(RP_OP_COMMIT, 0));
-}
-
-/* Open a worker whose first segment is ready, with a client that has said EHLO. */
-static int begin(void (*tweak)(struct rp_config *))
-{
-    fake_worker_open(&fake, tweak);
-    fake_worker_settle(&fake);
-    CU_ASSERT_EQUAL_FATAL(lane()->maker.step, RP_SEGMENT_READY);
-    int fd = fake_worker_connect(&fake);
-    CU_ASSERT(strstr(fake_worker_talk(&fake, fd, HELLO), "250") != NULL);
-    return fd;
-}
-
-static void remove_indexes(void)
-{
-    char path[256];
-    for (unsigned number = 1; number < 40; number++) {
-        (void)snprintf(path, sizeof(path), "%s/lane-000/" RP_SPOOL_INDEX_FORMAT, fake.path,
-                       (unsigned long long)number);
-        (void)unlink(path); /* most are not there */
-    }
-}
-
-/* Close everything; so many messages are in the spool, so many are void. */
-static void end(uint64_t messages, uint64_t void_records)
-{
-    struct rp_spooldir_report report;
-    fake_worker_end(&fake);
-    CU_ASSERT_EQUAL(fake_open_sockets(), 0);
-    fake_worker_recover(&fake, &report);
-    CU_ASSERT_EQUAL(report.messages, messages);
-    CU_ASSERT_EQUAL(report.damaged, 0);
-    remove_indexes(); /* as after a crash: the segments alone must say the same */
-    fake_worker_recover(&fake, &report);
-    CU_ASSERT_EQUAL(report.messages, messages);
-    CU_ASSERT_EQUAL(report.void_records, void_records);
-    CU_ASSERT_EQUAL(report.damaged, 0);
-    fake_worker_remove(&fake);
-}
-
-static size_t count_in(const char *text, const char *what)
-{
-    size_t count = 0;
-    for (const char *at = strstr(text, what); at != NULL; at = strstr(at + 1, what)) {
-        count++;
-    }
-    return count;
-}
 
 /* ---- good commits ---- */
 
@@ -337,26 +264,6 @@ static void test_client_gone(void)
 
 /* ---- failed ones ---- */
 
-/* The write reaches the disk although it is said to have failed: as bad as it gets. */
-static void fail_written(struct fake_request *request, int error)
-{
-    ssize_t written =
-        pwritev(request->fd, request->iov, (int)request->iov_count, (off_t)request->off);
-    CU_ASSERT_EQUAL((uint64_t)written, request->len);
-    fake_finish(request, -error);
-}
-
-/* Let the next segment be prepared, but hold the lane's own writes. */
-static void prepare_next(void)
-{
-    for (int i = 0; i < 1000 && lane()->maker.step != RP_SEGMENT_READY; i++) {
-        struct fake_request *request = fake_find_tag(rp_op_tag(RP_OP_SEGMENT, 0));
-        CU_ASSERT_PTR_NOT_NULL_FATAL(request);
-        (void)fake_perform(request);
-        fake_worker_settle(&fake);
-    }
-}
-
 static void test_abandoned(void)
 {
     static const struct {
@@ -394,7 +301,7 @@ static void test_abandoned(void)
         CU_ASSERT_EQUAL(tail(), 2);
         CU_ASSERT(fake_worker_is_clean(&fake));
         CU_ASSERT_EQUAL(atomic_load(&fake.worker->stats.segments_abandoned), 1);
-        end(2, 2);
+        end(2, 0); /* what was written has been given back */
     }
 }
 
@@ -444,104 +351,6 @@ static void test_void_without_segment(void)
     end(1, 0);
 }
 
-/* ---- segments ---- */
-
-/* The first segment is not there yet: messages wait for it, and get their reply. */
-static void test_wait_for_segment(void)
-{
-    fake_worker_open(&fake, NULL);
-    fake.held = HOLD;
-    fake_worker_settle(&fake);
-    int fd = fake_worker_connect(&fake);
-    const char *sent = fake_worker_talk(&fake, fd, HELLO MESSAGE);
-    CU_ASSERT(strstr(sent, "354") != NULL && strstr(sent, "queued") == NULL);
-    fake.held = 0;
-    fake_worker_settle(&fake);
-    CU_ASSERT_EQUAL(count_in(fake_sent_take(fd), "queued"), 1);
-    CU_ASSERT(fake_worker_is_clean(&fake));
-    end(1, 0);
-}
-
-/* There is none and there will be none: 452 for who waits, and for who asks at MAIL. */
-static void test_no_segment(void)
-{
-    fake_worker_open(&fake, NULL);
-    fake.held = HOLD;
-    fake_worker_settle(&fake);
-    int fd = fake_worker_connect(&fake);
-    (void)fake_worker_talk(&fake, fd, HELLO MESSAGE MESSAGE);
-    fake_finish(fake_find(FAKE_WRITE), -ENOSPC);
-    fake_worker_settle(&fake);
-    CU_ASSERT_EQUAL(count_in(fake_sent_take(fd), "452 4.3.1"), 2);
-    const char *sent = fake_worker_talk(&fake, fd, "MAIL FROM:<a@test>\r\n");
-    CU_ASSERT_EQUAL(count_in(sent, "452 4.3.1"), 1);
-    CU_ASSERT(fake_state()->until_ns <= fake_state()->now_ns + RP_SEGMENT_RETRY_NS);
-    fake.held = 0;
-    fake_worker_advance(&fake, RP_SEGMENT_RETRY_NS);
-    CU_ASSERT_EQUAL(count_in(fake_worker_talk(&fake, fd, MESSAGE), "queued"), 1);
-    CU_ASSERT(fake_worker_is_clean(&fake));
-    end(1, 0);
-}
-
-/* Over many segments, retiring each; with the files of the last one slow to close. */
-static void test_roll_over(void)
-{
-    static char text[210000];
-    size_t len = strlen(ENVELOPE);
-    memcpy(text, ENVELOPE, len);
-    while (len < 200000) {
-        memcpy(text + len, "0123456789 0123456789 0123456789 0123456789 0123456789 0123456\r\n",
-               64);
-        len += 64;
-    }
-    memcpy(text + len, ".\r\n", 4);
-    int fd = begin(NULL);
-    uint64_t total = 0;
-    for (int round = 0; round < 24; round++) {
-        fake.held = round % 3 == 1 ? 1u << FAKE_CLOSE : 0; /* retiring takes its time */
-        size_t queued = count_in(fake_worker_talk(&fake, fd, text), "queued");
-        total += queued;
-        if (queued == 0) {
-            fake.held = 0;
-            fake_worker_settle(&fake);
-            queued = count_in(fake_sent_take(fd), "queued");
-            CU_ASSERT_EQUAL(queued, 1);
-            total += queued;
-        }
-    }
-    fake.held = 0;
-    fake_worker_settle(&fake);
-    CU_ASSERT_EQUAL(total, 24);
-    CU_ASSERT_EQUAL(tail(), 24);
-    CU_ASSERT(atomic_load(&fake.worker->stats.segments) >= 5);
-    CU_ASSERT(fake_worker_is_clean(&fake));
-    end(24, 0);
-}
-
-/* Drained: the segment is closed in good order, and recovery has nothing to look for. */
-static void test_finish(void)
-{
-    struct rp_spooldir_report report;
-    int fd = begin(NULL);
-    CU_ASSERT_EQUAL(count_in(fake_worker_talk(&fake, fd, MESSAGE MESSAGE), "queued"), 2);
-    int err = rp_worker_tell(fake.worker, fake_io(), RP_WORKER_DRAIN);
-    CU_ASSERT_EQUAL(err, 0);
-    fake_worker_settle(&fake);
-    CU_ASSERT_EQUAL(count_in(fake_sent_take(fd), "421 4.3.2"), 1);
-    CU_ASSERT(!fake.is_over);
-    fake_end(fd);
-    fake_worker_settle(&fake);
-    CU_ASSERT(fake.is_over);
-    fake_worker_end(&fake);
-    fake_worker_recover(&fake, &report);
-    CU_ASSERT_EQUAL(report.messages, 2);
-    /* But for the one that was prepared and never used. */
-    CU_ASSERT_EQUAL(report.segments_removed, 1);
-    CU_ASSERT(report.segments_scanned <= 1);
-    CU_ASSERT_EQUAL(report.cut_places, 0);
-    fake_worker_remove(&fake);
-}
-
 int main(int argc, char **argv)
 {
     static const struct suite_test tests[] = {
@@ -557,10 +366,6 @@ int main(int argc, char **argv)
         {"abandoned",            test_abandoned           },
         {"void fails",           test_void_fails          },
         {"void without segment", test_void_without_segment},
-        {"wait for segment",     test_wait_for_segment    },
-        {"no segment",           test_no_segment          },
-        {"roll over",            test_roll_over           },
-        {"finish",               test_finish              },
     };
     return SUITE_RUN("engine/lane", tests, argc, argv);
 }

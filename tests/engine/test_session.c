@@ -65,6 +65,7 @@ static struct record take_record(void)
         len += request->iov[i].iov_len;
     }
     size_t off = request->off == 0 ? RP_SPOOL_BLOCK : 0;
+    off += sizeof(struct rp_spool_batch_mark); /* BEGIN */
     struct record record;
     memcpy(&record.header, batch + off, sizeof(record.header));
     record.envelope = batch + off + sizeof(record.header);

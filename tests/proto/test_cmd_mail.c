@@ -244,7 +244,7 @@ static void test_ways(void)
         "FROM:<a@b.example>SIZE=1",
         "FROM:<> SIZE=1",
         "FROM:a@b.example x",
-        "FROM:<" A_UTF8 "> SMTPUTF8",
+        "FROM:<\xC3\xA4@b.example> SMTPUTF8",
         "FROM:<\"a b\"@b.example> y",
         "FROM <a@b.example>",
         "TO:<a@b.example>",

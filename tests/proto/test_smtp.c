@@ -260,7 +260,7 @@ static struct rp_smtp_config random_config(void)
     config.line_length_max = lengths[random_below(3)];
     config.command_line_max = random_below(2) == 0 ? 34 : 512;
     config.recipients_max = random_below(2) == 0 ? 1 : 100;
-    config.messages_max = few[random_below(4) & random_below(4)];
+    config.messages_max = few[random_below(random_below(4) + 1)];
     config.errors_max = random_below(2) == 0 ? 0 : few[random_below(4)];
     for (size_t verb = 0; verb < RP_SMTP_VERB_COUNT; verb++) {
         config.calls_max[verb] = random_below(8) == 0 ? few[random_below(4)] : 0;

@@ -185,9 +185,9 @@ static void test_mutants(void)
         struct rp_smtp_rule *rule =
             &grid.cells[cell / RP_SMTP_VERB_COUNT][cell % RP_SMTP_VERB_COUNT];
         const struct rp_smtp_rule right = *rule;
-        for (uint8_t next = 0; next < RP_SMTP_STATE_COUNT; next++) {
-            for (uint8_t verdict = 0; verdict < RP_SMTP_RULES_VERDICT_COUNT; verdict++) {
-                *rule = (struct rp_smtp_rule){.next = next, .verdict = verdict};
+        for (unsigned next = 0; next < RP_SMTP_STATE_COUNT; next++) {
+            for (unsigned verdict = 0; verdict < RP_SMTP_RULES_VERDICT_COUNT; verdict++) {
+                *rule = (struct rp_smtp_rule){.next = (uint8_t)next, .verdict = (uint8_t)verdict};
                 if (memcmp(rule, &right, sizeof(right)) == 0) {
                     continue;
                 }

@@ -40,7 +40,7 @@ static enum rp_smtp_verb find_slowly(const char *name)
         size_t same = 0;
         while (same < 4) {
             const int got = (unsigned char)name[same];
-            const int wanted = names[verb][same];
+            const int wanted = (unsigned char)names[verb][same];
             if (got != wanted && !(is_letter(got) && got == wanted + ('a' - 'A'))) {
                 break;
             }

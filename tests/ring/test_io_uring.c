@@ -406,6 +406,68 @@ static void test_files(void)
     temp_dir_remove(dir);
 }
 
+/* A hole in a file: zeros that take no space, around it nothing changes, nor does the length. */
+static void test_punch(void)
+{
+    enum {
+        LEN = 1 << 20,
+        FROM = 3 * 4096,
+        HOLE = 200 * 4096
+    };
+    static uint8_t octets[LEN];
+    static uint8_t is[LEN];
+    struct stat status;
+    begin();
+    int dir_fd = open_dir();
+    int fd = openat(dir_fd, "a", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    memset(octets, 0x5a, sizeof(octets));
+    CU_ASSERT_FATAL(fd >= 0 && pwrite(fd, octets, LEN, 0) == LEN);
+    rp_io_punch(io, 1, fd, FROM, HOLE);
+    int32_t res = take(1).res;
+    if (res == -EOPNOTSUPP) {
+        CU_PASS("a file system without holes");
+    } else {
+        CU_ASSERT_EQUAL(res, 0);
+        memset(octets + FROM, 0, HOLE);
+        CU_ASSERT_EQUAL(pread(fd, is, LEN, 0), LEN);
+        CU_ASSERT_EQUAL(memcmp(is, octets, LEN), 0);
+        CU_ASSERT(fstat(fd, &status) == 0 && status.st_size == LEN);
+        CU_ASSERT(status.st_blocks * 512 < LEN - HOLE / 2);
+        rp_io_punch(io, 1, fd, LEN, LEN); /* behind its end */
+        CU_ASSERT_EQUAL(take(1).res, 0);
+        CU_ASSERT(fstat(fd, &status) == 0 && status.st_size == LEN);
+    }
+    rp_io_punch(io, 1, -1, 0, 4096);
+    CU_ASSERT_EQUAL(take(1).res, -EBADF);
+    (void)close(fd); /* nothing depends on it */
+    (void)close(dir_fd);
+    rp_io_close(io);
+    temp_dir_remove(dir);
+}
+
+/* Names come and go; with the last one the file is gone, though it is open. */
+static void test_link_count(void)
+{
+    begin();
+    int dir_fd = open_dir();
+    int fd = openat(dir_fd, "a", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    CU_ASSERT_EQUAL(rp_io_link_count(io, fd), 1);
+    CU_ASSERT_EQUAL(linkat(dir_fd, "a", dir_fd, "b", 0), 0);
+    CU_ASSERT_EQUAL(rp_io_link_count(io, fd), 2);
+    CU_ASSERT_EQUAL(unlinkat(dir_fd, "a", 0), 0);
+    CU_ASSERT_EQUAL(rp_io_link_count(io, fd), 1);
+    int other = openat(dir_fd, "c", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    CU_ASSERT_EQUAL(renameat(dir_fd, "c", dir_fd, "b"), 0);
+    CU_ASSERT_EQUAL(rp_io_link_count(io, fd), 0); /* another file has its name now */
+    CU_ASSERT_EQUAL(rp_io_link_count(io, other), 1);
+    CU_ASSERT_EQUAL(rp_io_link_count(io, -1), -EBADF);
+    (void)close(fd); /* nothing depends on it */
+    (void)close(other);
+    (void)close(dir_fd);
+    rp_io_close(io);
+    temp_dir_remove(dir);
+}
+
 /* As many iovecs as a batch may have; and a file that may not grow: short, then an error. */
 static void test_large_writes(void)
 {
@@ -692,6 +754,8 @@ int main(int argc, char **argv)
         {"shutdown",      test_shutdown     },
         {"half close",    test_half_close   },
         {"files",         test_files        },
+        {"punch",         test_punch        },
+        {"link count",    test_link_count   },
         {"large writes",  test_large_writes },
         {"many requests", test_many_requests},
         {"post",          test_post         },

@@ -4,13 +4,13 @@
  */
 #include "sim_crash.h"
 
+#include "sim_dir.h"
 #include "sim_disk.h"
 #include "sim_random.h"
 #include "sim_trace.h"
 #include "spool/rp_spool_format.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What becomes of the unsure sectors of one file, or of a mapped file. */
+/* What becomes of the unsure sectors of one file. */
 enum fate {
     KEPT,
     LOST,
@@ -35,14 +35,6 @@ struct copy {
     const char *to;
     bool is_power;
 };
-
-#define PATH_LEN 512
-
-static void join(char path[PATH_LEN], const char *root, const char *dir, const char *name)
-{
-    int len = snprintf(path, PATH_LEN, "%s/%s%s%s", root, dir, dir[0] == '\0' ? "" : "/", name);
-    assert(len > 0 && len < PATH_LEN);
-}
 
 /* ---- octets ---- */
 
@@ -141,7 +133,7 @@ static void store_survivor(struct copy *copy, const struct sim_file *file, const
     free(last);
 }
 
-/* ---- mapped files: the kernel writes their pages when it likes ---- */
+/* ---- the doorbell is mapped: the kernel writes its pages when it likes ---- */
 
 static void scramble(struct sim_random *random, uint8_t *octets, size_t len)
 {
@@ -157,22 +149,39 @@ static void scramble(struct sim_random *random, uint8_t *octets, size_t len)
     }
 }
 
-static void store_mapped(struct copy *copy, const char *from, const char *to, bool is_doorbell)
+/* It is a whole one, but of an earlier moment. */
+static void turn_back(struct sim_random *random, uint8_t *octets)
+{
+    struct rp_spool_doorbell_lane lane;
+    size_t at = offsetof(struct rp_spool_doorbell, lanes);
+    memcpy(&lane, octets + at, sizeof(lane));
+    uint64_t tail = sim_random_spread(random, 0, lane.tail);
+    lane.check ^= lane.tail ^ tail;
+    lane.tail = tail;
+    lane.segment = sim_random_spread(random, 0, lane.segment);
+    memcpy(octets + at, &lane, sizeof(lane));
+}
+
+static void store_doorbell(struct copy *copy, const char *from, const char *to)
 {
     int fd = open(from, O_RDONLY | O_CLOEXEC);
     assert(fd >= 0);
     size_t len;
     uint8_t *octets = load(fd, &len);
     close(fd);
-    uint64_t choice = sim_random_below(&copy->random, 6);
-    sim_trace_add("  mapped file, fate", choice, is_doorbell, 0);
+    uint64_t choice = sim_random_below(&copy->random, 8);
+    sim_trace_add("  doorbell, fate", choice, 0, 0);
     if (choice == 0) {
         memset(octets, 0, len);
     } else if (choice == 1) {
         scramble(&copy->random, octets, len);
     }
+    bool is_old = choice == 4 || choice == 5;
+    if (is_old && len >= sizeof(struct rp_spool_doorbell)) {
+        turn_back(&copy->random, octets);
+    }
     size_t boot_id = offsetof(struct rp_spool_doorbell, boot_id);
-    if (is_doorbell && len >= boot_id + 16) {
+    if (choice != 5 && len >= boot_id + 16) {
         octets[boot_id] ^= 0xff; /* whatever it says: it is not of this boot any more */
     }
     if (choice == 2) {
@@ -198,25 +207,19 @@ static struct sim_file *find_file(const char *dir, const char *name)
     return NULL;
 }
 
-static bool is_index(const char *name)
-{
-    size_t len = strlen(name);
-    return len > 4 && strcmp(name + len - 4, ".idx") == 0;
-}
-
 static void copy_file(struct copy *copy, const char *dir, const char *name)
 {
-    char from[PATH_LEN];
-    char to[PATH_LEN];
-    join(from, copy->from, dir, name);
-    join(to, copy->to, dir, name);
+    char from[SIM_DIR_PATH];
+    char to[SIM_DIR_PATH];
+    sim_dir_join(from, copy->from, dir, name);
+    sim_dir_join(to, copy->to, dir, name);
     struct sim_file *file = find_file(dir, name);
     bool is_doorbell = strcmp(name, RP_SPOOL_DOORBELL_NAME) == 0;
     if (copy->is_power && file != NULL && file->entry == SIM_ENTRY_MADE &&
         sim_random_chance(&copy->random, 500000)) {
         sim_trace_add("  a new name is lost", 0, 0, 0);
-    } else if (copy->is_power && (is_index(name) || is_doorbell)) {
-        store_mapped(copy, from, to, is_doorbell);
+    } else if (copy->is_power && is_doorbell) {
+        store_doorbell(copy, from, to);
     } else if (copy->is_power && file != NULL) {
         store_survivor(copy, file, to);
     } else {
@@ -230,50 +233,6 @@ static void copy_file(struct copy *copy, const char *dir, const char *name)
     }
 }
 
-static int by_name(const void *left, const void *right)
-{
-    return strcmp(*(char *const *)left, *(char *const *)right);
-}
-
-/* The names in a directory, sorted: readdir's order is no seed's choice. NULL ends them. */
-static char **list(const char *path)
-{
-    DIR *stream = opendir(path);
-    assert(stream != NULL);
-    size_t count = 0;
-    char **names = calloc(1, sizeof(*names));
-    struct dirent *entry;
-    while ((entry = readdir(stream)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
-            continue;
-        }
-        names = reallocarray(names, count + 2, sizeof(*names));
-        assert(names != NULL);
-        names[count++] = strdup(entry->d_name);
-        names[count] = NULL;
-    }
-    closedir(stream);
-    assert(names != NULL);
-    qsort(names, count, sizeof(*names), by_name);
-    return names;
-}
-
-static void free_list(char **names)
-{
-    for (size_t i = 0; names[i] != NULL; i++) {
-        free(names[i]);
-    }
-    free(names);
-}
-
-static bool is_dir(const char *path)
-{
-    struct stat found;
-    int err = lstat(path, &found);
-    assert(err == 0);
-    return S_ISDIR(found.st_mode);
-}
-
 /* Names that were removed, but not for good, come back or do not. */
 static void copy_removed(struct copy *copy)
 {
@@ -283,8 +242,8 @@ static void copy_removed(struct copy *copy)
             !sim_random_chance(&copy->random, file->was_durable ? 500000 : 250000)) {
             continue;
         }
-        char to[PATH_LEN];
-        join(to, copy->to, file->dir, file->name);
+        char to[SIM_DIR_PATH];
+        sim_dir_join(to, copy->to, file->dir, file->name);
         if (access(to, F_OK) != 0) {
             sim_trace_add("  a removed name is back", 0, 0, 0);
             store_survivor(copy, file, to);
@@ -294,16 +253,16 @@ static void copy_removed(struct copy *copy)
 
 static void copy_dir(struct copy *copy, const char *dir)
 {
-    char path[PATH_LEN];
-    join(path, copy->from, dir, "");
-    char **names = list(path);
+    char path[SIM_DIR_PATH];
+    sim_dir_join(path, copy->from, dir, "");
+    char **names = sim_dir_list(path);
     for (size_t i = 0; names[i] != NULL; i++) {
-        join(path, copy->from, dir, names[i]);
-        if (!is_dir(path)) {
+        sim_dir_join(path, copy->from, dir, names[i]);
+        if (!sim_dir_is_one(path)) {
             copy_file(copy, dir, names[i]);
         }
     }
-    free_list(names);
+    sim_dir_free(names);
 }
 
 static void copy_all(struct copy *copy)
@@ -311,18 +270,18 @@ static void copy_all(struct copy *copy)
     int err = mkdir(copy->to, 0750);
     assert(err == 0);
     copy_dir(copy, "");
-    char **names = list(copy->from);
+    char **names = sim_dir_list(copy->from);
     for (size_t i = 0; names[i] != NULL; i++) {
-        char path[PATH_LEN];
-        join(path, copy->from, "", names[i]);
-        if (is_dir(path)) {
-            join(path, copy->to, "", names[i]);
+        char path[SIM_DIR_PATH];
+        sim_dir_join(path, copy->from, "", names[i]);
+        if (sim_dir_is_one(path)) {
+            sim_dir_join(path, copy->to, "", names[i]);
             err = mkdir(path, 0750);
             assert(err == 0);
             copy_dir(copy, names[i]);
         }
     }
-    free_list(names);
+    sim_dir_free(names);
 }
 
 void sim_crash_kill(uint64_t seed, const char *from, const char *to)
@@ -341,29 +300,4 @@ void sim_crash_power(uint64_t seed, const char *from, const char *to)
     sim_disk_interrupt(false);
     copy_all(&copy);
     copy_removed(&copy);
-}
-
-void sim_crash_remove(const char *path)
-{
-    char **names = list(path);
-    for (size_t i = 0; names[i] != NULL; i++) {
-        char inner[PATH_LEN];
-        join(inner, path, "", names[i]);
-        if (is_dir(inner)) {
-            char **files = list(inner);
-            for (size_t k = 0; files[k] != NULL; k++) {
-                char file[PATH_LEN];
-                join(file, path, names[i], files[k]);
-                (void)unlink(file); /* what cannot be removed makes the rmdir below fail */
-            }
-            free_list(files);
-            (void)rmdir(inner);
-        } else {
-            (void)unlink(inner);
-        }
-    }
-    free_list(names);
-    if (rmdir(path) != 0) {
-        fprintf(stderr, "sim: cannot remove %s: %s\n", path, strerror(errno));
-    }
 }

@@ -12,13 +12,11 @@
  * crash, while sim_disk still knows all files.
  *
  * Killed: the page cache survives; what was under way comes in part. Power: what was not
- * durable is kept, lost or torn, sector by sector; the files that the engine maps (indexes,
- * doorbell), which are only caches, get any content; and the machine boots anew.
+ * durable is kept, lost or torn, sector by sector; the doorbell, which is mapped and only a cache,
+ * gets any content; and the machine boots anew, or it is a copy of the disk that is looked at in
+ * the same boot.
  */
 void sim_crash_kill(uint64_t seed, const char *from, const char *to);
 void sim_crash_power(uint64_t seed, const char *from, const char *to);
-
-/* Remove a spool's directory and what is in it. */
-void sim_crash_remove(const char *path);
 
 #endif

@@ -19,10 +19,11 @@
 
 #define TOTAL (100ULL << 30) /* octets of the file system, as far as it is told */
 
-/* A number that the engine has from an open of ours. */
+/* A number that the engine has from an open of ours, or from rp_spooldir_open. */
 struct handle {
     int fd;
     struct sim_file *file;
+    bool is_given; /* by rp_spooldir_open, which closes it, too */
 };
 
 static struct {
@@ -79,7 +80,7 @@ void sim_disk_close(bool is_clean)
     /* The engine may close what it has left with plain system calls when its ring is gone. */
     for (size_t i = 0; i < disk.handle_count; i++) {
         const struct handle *handle = &disk.handles[i];
-        if (is_same(handle->fd, handle->file)) {
+        if (!handle->is_given && is_same(handle->fd, handle->file)) {
             if (is_clean) {
                 sim_trace_fail("the engine ended and left %s/%s open", handle->file->dir,
                                handle->file->name);
@@ -139,6 +140,12 @@ int sim_disk_free(uint64_t *free_out, uint64_t *total_out)
 
 /* ---- files and numbers ---- */
 
+int sim_disk_link_count(int fd)
+{
+    struct stat found;
+    return fstat(fd, &found) == 0 ? (int)found.st_nlink : -errno;
+}
+
 static struct handle *find_handle(int fd)
 {
     for (size_t i = 0; i < disk.handle_count; i++) {
@@ -173,7 +180,7 @@ bool sim_disk_is_open(int fd)
 void sim_disk_close_fd(int fd)
 {
     struct handle *handle = find_handle(fd);
-    if (handle == NULL) {
+    if (handle == NULL || handle->is_given) {
         sim_trace_fail("close of fd %d, which the ring did not open", fd);
     }
     *handle = disk.handles[--disk.handle_count];
@@ -192,6 +199,11 @@ static void name_dir(int dir_fd, char *dir, size_t dir_len)
     path[len] = '\0';
     if (strncmp(path, disk.root, disk.root_len) != 0) {
         sim_trace_fail("%s is used, which is outside of the spool", path);
+    }
+    static const char gone[] = " (deleted)"; /* as /proc says it */
+    size_t end = (size_t)len - (sizeof(gone) - 1);
+    if ((size_t)len > sizeof(gone) && strcmp(path + end, gone) == 0) {
+        path[end] = '\0';
     }
     const char *rest = path + disk.root_len;
     (void)snprintf(dir, dir_len, "%s", *rest == '/' ? rest + 1 : rest);
@@ -274,12 +286,56 @@ static void sync_dir(int dir_fd, uint64_t epoch, bool is_good)
 
 /* ---- the operations ---- */
 
+static void add_handle(int fd, struct sim_file *file, bool is_given)
+{
+    disk.handles = reallocarray(disk.handles, disk.handle_count + 1, sizeof(*disk.handles));
+    assert(disk.handles != NULL);
+    disk.handles[disk.handle_count++] =
+        (struct handle){.fd = fd, .file = file, .is_given = is_given};
+}
+
+void sim_disk_adopt(int fd, int spool_fd, const char *name)
+{
+    struct sim_file *file = adopt(spool_fd, name, false);
+    assert(file != NULL && is_same(fd, file));
+    add_handle(fd, file, true);
+}
+
+static bool is_named(const struct sim_file *file, const char *dir, const char *name)
+{
+    bool is_there = file->entry == SIM_ENTRY_DURABLE || file->entry == SIM_ENTRY_MADE;
+    return is_there && strcmp(file->dir, dir) == 0 && strcmp(file->name, name) == 0;
+}
+
+void sim_disk_forget(const char *dir, const char *name)
+{
+    for (size_t i = 0; i < disk.file_count; i++) {
+        if (is_named(disk.files[i], dir, name)) {
+            disk.files[i]->entry = SIM_ENTRY_GONE;
+        }
+    }
+}
+
+bool sim_disk_is_in_use(const char *dir, const char *name)
+{
+    for (size_t i = 0; i < disk.handle_count; i++) {
+        const struct handle *handle = &disk.handles[i];
+        if (is_named(handle->file, dir, name) && is_same(handle->fd, handle->file)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int32_t do_open(struct sim_request *request)
 {
     static const int errors[] = {EMFILE, ENFILE, EIO};
     bool makes = (request->flags & O_CREAT) != 0;
     if (makes && is_full()) {
         return -ENOSPC;
+    }
+    if (disk.faults.file_max != 0 && disk.handle_count >= disk.faults.file_max) {
+        return -EMFILE;
     }
     if (sim_random_chance(&disk.random, disk.faults.open_error_ppm)) {
         return -errors[sim_random_below(&disk.random, 3)];
@@ -302,9 +358,7 @@ static int32_t do_open(struct sim_request *request)
     if ((request->flags & O_TRUNC) != 0) {
         sim_file_mark_dirty(file, 0, file->sector_count * SIM_FILE_SECTOR, disk.epoch);
     }
-    disk.handles = reallocarray(disk.handles, disk.handle_count + 1, sizeof(*disk.handles));
-    assert(disk.handles != NULL);
-    disk.handles[disk.handle_count++] = (struct handle){.fd = fd, .file = file};
+    add_handle(fd, file, false);
     return fd;
 }
 
@@ -338,6 +392,20 @@ static int32_t do_fallocate(struct sim_request *request)
     if (request->len > old_size) {
         sim_file_mark_dirty(file, old_size, request->len, ++disk.epoch);
     }
+    return 0;
+}
+
+static int32_t do_punch(struct sim_request *request)
+{
+    struct sim_file *file = get_file(request->fd);
+    if (sim_random_chance(&disk.random, disk.faults.write_error_ppm)) {
+        return sim_random_chance(&disk.random, 500000) ? -EIO : -EOPNOTSUPP;
+    }
+    if (fallocate(request->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)request->off,
+                  (off_t)request->len) != 0) {
+        return -errno;
+    }
+    sim_file_mark_dirty(file, request->off, request->off + request->len, ++disk.epoch);
     return 0;
 }
 
@@ -499,6 +567,7 @@ static void finish(void *subject, uint64_t serial)
     case SIM_OP_OPEN: res = do_open(request); break;
     case SIM_OP_UNLINK: res = do_unlink(request); break;
     case SIM_OP_FALLOCATE: res = do_fallocate(request); break;
+    case SIM_OP_PUNCH: res = do_punch(request); break;
     case SIM_OP_WRITE: res = do_write(request); break;
     case SIM_OP_SYNC: res = do_sync(request); break;
     case SIM_OP_ACCEPT:
@@ -522,7 +591,9 @@ static void finish(void *subject, uint64_t serial)
 void sim_disk_start(struct sim_request *request)
 {
     bool is_file = find_handle(request->fd) != NULL;
-    if ((request->op == SIM_OP_WRITE || request->op == SIM_OP_FALLOCATE) && !is_file) {
+    bool changes = request->op == SIM_OP_WRITE || request->op == SIM_OP_FALLOCATE ||
+                   request->op == SIM_OP_PUNCH;
+    if (changes && !is_file) {
         sim_trace_fail("write to fd %d, which is a directory", request->fd);
     }
     request->epoch = disk.epoch;

@@ -12,7 +12,8 @@
  * A sync that failed leaves what it should have covered in limbo: perhaps on disk,
  * perhaps not, and no later sync changes that ("fsyncgate").
  *
- * Files made before the ring ran, by rp_spooldir_open, are taken as durable.
+ * What rp_spooldir_open has made or written is taken as durable. It leaves open directories, and
+ * spool.meta: a file like those that the ring opened, but that the ring does not close.
  */
 #ifndef SIM_DISK_H
 #define SIM_DISK_H
@@ -32,6 +33,7 @@ struct sim_disk_faults {
     uint32_t sync_error_ppm;   /* -EIO */
     uint32_t short_write_ppm;
     uint32_t open_error_ppm; /* -EMFILE, -ENFILE, -EIO */
+    uint32_t file_max;       /* so many may be open: then -EMFILE; 0: any number */
     uint32_t slow_ppm;       /* takes up to slow_ns */
     uint64_t slow_ns;
     uint64_t usual_ns;      /* most operations take up to this */
@@ -44,6 +46,15 @@ struct sim_disk_faults {
 
 /* `root`: the spool's directory, without symbolic links. */
 void sim_disk_open(uint64_t seed, const char *root, const struct sim_disk_faults *faults);
+
+/* A file that rp_spooldir_open leaves open as `fd`: `name` in the spool itself. */
+void sim_disk_adopt(int fd, int spool_fd, const char *name);
+
+/* Somebody else has removed that name, for good. */
+void sim_disk_forget(const char *dir, const char *name);
+
+/* The engine has that file open. */
+bool sim_disk_is_in_use(const char *dir, const char *name);
 
 /* `is_clean`: the engine ended by itself and must have closed what it opened. */
 void sim_disk_close(bool is_clean);
@@ -58,6 +69,7 @@ void sim_disk_start(struct sim_request *request);
 bool sim_disk_is_open(int fd);
 void sim_disk_close_fd(int fd);
 int sim_disk_free(uint64_t *free_out, uint64_t *total_out);
+int sim_disk_link_count(int fd);
 
 /* ---- a crash: called by sim_crash.c ---- */
 

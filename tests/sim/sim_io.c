@@ -57,7 +57,8 @@ static struct {
     struct sim_io_faults faults;
     struct rp_io *rings[4];
     size_t ring_count;
-    uint64_t stood_still; /* waits since time last went on */
+    uint64_t clock_back_ns; /* the wall clock has been set back so far */
+    uint64_t stood_still;   /* waits since time last went on */
     bool is_over;
 } world;
 
@@ -69,6 +70,7 @@ void sim_io_start(uint64_t seed, const struct sim_io_faults *faults)
     world.random = sim_random_from(seed, "io");
     world.faults = *faults;
     world.is_over = false;
+    world.clock_back_ns = 0;
     world.stood_still = 0;
 }
 
@@ -176,7 +178,7 @@ uint64_t rp_io_now_ns(const struct rp_io *io)
 
 uint64_t rp_io_wall_ns(const struct rp_io *io)
 {
-    return WALL_BASE_NS + io->now_ns;
+    return WALL_BASE_NS + io->now_ns - world.clock_back_ns;
 }
 
 /* ---- completions ---- */
@@ -312,6 +314,7 @@ static void send_off(struct sim_request *request)
     case SIM_OP_OPEN:
     case SIM_OP_UNLINK:
     case SIM_OP_FALLOCATE:
+    case SIM_OP_PUNCH:
     case SIM_OP_WRITE:
     case SIM_OP_SYNC: sim_disk_start(request); break;
     case SIM_OP_COUNT: assert(false);
@@ -352,6 +355,24 @@ static uint64_t choose_gathering_ns(void)
     return choices[sim_random_below(&world.random, sizeof(choices) / sizeof(choices[0]))];
 }
 
+/* Somebody else had the processor; and somebody has set the clock. */
+static void be_late(void)
+{
+    if (sim_random_chance(&world.random, world.faults.late_ppm)) {
+        uint64_t until_ns =
+            sim_agenda_now() + sim_random_below(&world.random, world.faults.late_ns);
+        while (sim_agenda_next_ns() <= until_ns && !world.is_over) {
+            sim_agenda_step();
+        }
+        if (!world.is_over) {
+            sim_agenda_set_now(until_ns);
+        }
+    }
+    if (sim_random_chance(&world.random, world.faults.clock_ppm)) {
+        world.clock_back_ns = sim_random_spread(&world.random, 0, 1000000 * SIM_S);
+    }
+}
+
 int rp_io_wait(struct rp_io *io, uint64_t until_ns)
 {
     if (world.is_over) {
@@ -378,6 +399,10 @@ int rp_io_wait(struct rp_io *io, uint64_t until_ns)
     } else if (!world.is_over) {
         sim_agenda_set_now(limit_ns);
     }
+    if (world.is_over) {
+        return -ESHUTDOWN;
+    }
+    be_late();
     if (world.is_over) {
         return -ESHUTDOWN;
     }

@@ -15,7 +15,11 @@ struct sim_io_faults {
     uint32_t accept_error_ppm; /* an accept ends with -EMFILE or the like */
     uint32_t accept_end_ppm;   /* a multishot accept ends with a good result */
     uint32_t recv_end_ppm;     /* a multishot recv ends with a good result */
-    uint32_t starve_ppm;       /* a recv finds no buffer though some are lent */
+    uint32_t socket_max;       /* so many may be open: then an accept ends with -EMFILE; 0: any */
+    uint32_t late_ppm;         /* a wait ends later than it was asked to, by up to late_ns */
+    uint64_t late_ns;
+    uint32_t clock_ppm;  /* a wait in which the wall clock is set, mostly back */
+    uint32_t starve_ppm; /* a recv finds no buffer though some are lent */
 };
 
 /* A new machine is switched on: no rings, no files, no sockets. */

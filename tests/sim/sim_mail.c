@@ -43,6 +43,21 @@ struct sim_mail *sim_mail_new(void)
     return mail;
 }
 
+bool sim_mail_place(struct sim_mail *mail)
+{
+    /* "LLL-SSSSSSSSSS-OOOOOO" */
+    mail->segment = strtoull(mail->id + 4, NULL, 16);
+    mail->from = strtoull(mail->id + 15, NULL, 16) * 64;
+    for (uint64_t i = 0; i < mails.count; i++) {
+        const struct sim_mail *other = mails.mails[i];
+        if (other != mail && other->fate == SIM_FATE_TAKEN && other->segment == mail->segment &&
+            other->from == mail->from) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct sim_mail *sim_mail_find(uint64_t number)
 {
     return number < mails.count ? mails.mails[number] : NULL;

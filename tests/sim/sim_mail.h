@@ -58,10 +58,24 @@ struct sim_mail {
     bool is_wild; /* sent without waiting for a 354: nobody knows what it is taken for */
     enum sim_fate fate;
     char id[SIM_MAIL_ID_LEN]; /* what the 250 said, or where a reader has seen it */
+    bool is_settled;          /* recovery has seen it: it is as durable as it will be */
     bool is_found;            /* a reader has seen it: it must stay */
     bool is_lost;             /* recovery did not find it: it must not come behind a later one */
     uint64_t lost_at;         /* the messages from that number on are later ones */
     uint32_t seen;            /* in the check under way */
+
+    /* Where it is in the spool, and what a disk has done to it there (sim_damage.h). */
+    uint64_t segment; /* 0: nobody has seen it */
+    uint64_t from;    /* its record's octets */
+    uint64_t end;
+    uint64_t big_id;    /* 0: the body is in the record */
+    bool is_unreadable; /* now: likewise, and exact again when the disk gets better */
+    bool is_zeroed;     /* zeros came into its segment: an unfinished write looks like that, too */
+    bool is_volatile; /* never synced when the power went: nothing behind it need say that it was */
+    bool is_gone;     /* nothing of it is left there */
+    bool is_touched;  /* exact or reported */
+    bool may_vanish;  /* or nothing is left that says that it was there */
+    bool is_given_up; /* it was reported once: no more is asked for */
 };
 
 /* Forget all messages: a run begins. The configuration says what is too big and the like. */
@@ -70,6 +84,9 @@ void sim_mail_close(void);
 
 /* A new message. */
 struct sim_mail *sim_mail_new(void);
+
+/* Where the id that it got says that it is; true: another one has got the same. */
+bool sim_mail_place(struct sim_mail *mail);
 
 /* NULL: there is none of that number. */
 struct sim_mail *sim_mail_find(uint64_t number);

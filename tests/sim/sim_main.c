@@ -16,12 +16,13 @@
 #include <unistd.h>
 
 static const char usage[] =
-    "usage: sim [--seed N] [--runs N] [--lives N] [--faults none|net|disk|power|all] [--verbose]\n"
+    "usage: sim [--seed N] [--runs N] [--lives N] [--faults none|net|disk|power|decay|hands|all]\n"
+    "           [--verbose]\n"
     "Run the engine on virtual time, with a virtual network and a faulty disk.\n"
     "  --seed N    the first seed (default: a fresh one); the same seed gives the same run\n"
     "  --runs N    so many seeds, one after the other (default: 1)\n"
     "  --lives N   starts of the engine in a run (default: the seed's choice)\n"
-    "  --faults F  which faults a seed may have (default: all)\n"
+    "  --faults F  which faults a seed may have, with commas between (default: all)\n"
     "  --verbose   print every event\n"
     "Exits with 1 where a promise was broken, and says which, when, and how to see it again.\n";
 
@@ -52,19 +53,32 @@ static bool read_faults(const char *text, uint32_t *faults_out)
         const char *name;
         uint32_t faults;
     } names[] = {
-        {"none",  0                                                  },
-        {"net",   SIM_FAULTS_NET                                     },
-        {"disk",  SIM_FAULTS_DISK                                    },
-        {"power", SIM_FAULTS_POWER                                   },
-        {"all",   SIM_FAULTS_NET | SIM_FAULTS_DISK | SIM_FAULTS_POWER},
+        {"none",  0               },
+        {"net",   SIM_FAULTS_NET  },
+        {"disk",  SIM_FAULTS_DISK },
+        {"power", SIM_FAULTS_POWER},
+        {"decay", SIM_FAULTS_DECAY},
+        {"hands", SIM_FAULTS_HANDS},
+        {"all",   SIM_FAULTS_ALL  },
     };
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(text, names[i].name) == 0) {
-            *faults_out = names[i].faults;
-            return true;
+    *faults_out = 0;
+    bool is_good = true;
+    for (const char *word = text; is_good && word != NULL;) {
+        const char *end = strchrnul(word, ',');
+        is_good = false;
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            bool is_it = strncmp(word, names[i].name, (size_t)(end - word)) == 0 &&
+                         names[i].name[end - word] == '\0';
+            *faults_out |= is_it ? names[i].faults : 0;
+            is_good |= is_it;
         }
+        word = *end == ',' ? end + 1 : NULL;
     }
-    fprintf(stderr, "sim: --faults %s: none, net, disk, power and all are known\n", text);
+    if (is_good) {
+        return true;
+    }
+    fprintf(stderr, "sim: --faults %s: none, net, disk, power, decay, hands and all are known\n",
+            text);
     return false;
 }
 
@@ -133,8 +147,7 @@ static void remove_base(void)
 
 int main(int argc, char **argv)
 {
-    struct options options = {.run_count = 1,
-                              .faults = SIM_FAULTS_NET | SIM_FAULTS_DISK | SIM_FAULTS_POWER};
+    struct options options = {.run_count = 1, .faults = SIM_FAULTS_ALL};
     uint32_t fresh;
     if (getrandom(&fresh, sizeof(fresh), 0) != sizeof(fresh)) {
         return 1;

@@ -5,6 +5,7 @@
 #include "sim_model.h"
 
 #include "sim_agenda.h"
+#include "sim_damage.h"
 #include "sim_trace.h"
 
 #include <stdio.h>
@@ -200,6 +201,9 @@ static void learn_id(struct sim_model *model,
     memcpy(mail->id, line + skip, len - skip);
     mail->id[len - skip] = '\0';
     mail->fate = SIM_FATE_TAKEN;
+    if (sim_mail_place(mail) && !sim_damage_has_meta()) {
+        sim_trace_fail("client %u: %s was another message's id", model->number, mail->id);
+    }
     model->taken_count++;
 }
 

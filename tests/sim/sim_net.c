@@ -127,10 +127,12 @@ static void pump_accept(void)
     static const int errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM};
     const struct sim_io_faults *faults = sim_io_get_faults();
     while (net.accept != NULL && net.accepted < net.count) {
-        if (sim_random_chance(&net.random, faults->accept_error_ppm)) {
+        bool is_full = faults->socket_max != 0 &&
+                       (uint32_t)(take_fd() - SIM_NET_LISTENER) > faults->socket_max;
+        if (is_full || sim_random_chance(&net.random, faults->accept_error_ppm)) {
             struct sim_request *request = net.accept;
             net.accept = NULL;
-            int error = errors[sim_random_below(&net.random, 4)];
+            int error = is_full ? EMFILE : errors[sim_random_below(&net.random, 4)];
             sim_trace_add("accept fails", (uint64_t)error, 0, 0);
             sim_io_complete(request, -error);
             return;

@@ -53,6 +53,8 @@ static void choose_config(struct rp_config *config, struct sim_random *random, u
     config->spool_segment_size = pick(random, 6, segments);
     config->spool_io =
         sim_random_chance(random, 333333) ? RP_CONFIG_IO_DIRECT : RP_CONFIG_IO_BUFFERED;
+    config->spool_sync =
+        sim_random_chance(random, 100000) ? RP_CONFIG_SYNC_NONE : RP_CONFIG_SYNC_COMMIT;
     config->drain_timeout_ns = sim_random_between(random, 1, 60) * SIM_S;
     config->log_level = RP_CONFIG_LOG_ERROR;
     (void)snprintf(config->log_file, sizeof(config->log_file), "/dev/null");
@@ -79,7 +81,9 @@ void sim_plan_make(struct sim_plan *plan, uint64_t seed, uint32_t faults, uint32
     } parts[] = {
         {SIM_FAULTS_NET,   700000},
         {SIM_FAULTS_DISK,  600000},
-        {SIM_FAULTS_POWER, 700000}
+        {SIM_FAULTS_POWER, 700000},
+        {SIM_FAULTS_DECAY, 300000},
+        {SIM_FAULTS_HANDS, 150000},
     };
     bool has_choice = (faults & (faults - 1)) != 0;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -118,6 +122,16 @@ static void choose_io(struct sim_io_faults *io, struct sim_random *random, uint3
         io->accept_end_ppm = (uint32_t)sim_random_spread(random, 0, 500000);
         io->recv_end_ppm = (uint32_t)sim_random_spread(random, 0, 300000);
         io->starve_ppm = (uint32_t)sim_random_spread(random, 0, 50000);
+        if (sim_random_chance(random, 200000)) {
+            io->socket_max = (uint32_t)sim_random_spread(random, 1, 20);
+        }
+        if (sim_random_chance(random, 200000)) {
+            io->late_ppm = (uint32_t)sim_random_spread(random, 1000, 100000);
+            io->late_ns = sim_random_spread(random, SIM_MS, SIM_S);
+        }
+        if (sim_random_chance(random, 200000)) {
+            io->clock_ppm = (uint32_t)sim_random_spread(random, 1000, 100000);
+        }
     }
 }
 
@@ -154,6 +168,9 @@ static void choose_disk(struct sim_disk_faults *disk, struct sim_random *random,
     if (sim_random_chance(random, 400000)) {
         disk->open_error_ppm = (uint32_t)pick(random, 4, rates);
     }
+    if (sim_random_chance(random, 150000)) {
+        disk->file_max = (uint32_t)sim_random_between(random, 5, 20);
+    }
     if (sim_random_chance(random, 400000)) {
         disk->slow_ppm = (uint32_t)sim_random_spread(random, 1000, 100000);
         disk->slow_ns = sim_random_spread(random, 50 * SIM_MS, 20 * SIM_S);
@@ -162,6 +179,20 @@ static void choose_disk(struct sim_disk_faults *disk, struct sim_random *random,
         disk->full_every_ns = sim_random_spread(random, 100 * SIM_MS, 10 * SIM_S);
         disk->full_ns = sim_random_spread(random, 10 * SIM_MS, 5 * SIM_S);
         disk->full_is_told = sim_random_chance(random, 500000);
+    }
+}
+
+static void choose_recovery(struct sim_syscall_faults *faults, struct sim_random *random)
+{
+    static const uint64_t rates[] = {3000, 30000, 300000};
+    if (sim_random_chance(random, 400000)) {
+        faults->read_error_ppm = (uint32_t)pick(random, 3, rates);
+    }
+    if (sim_random_chance(random, 300000)) {
+        faults->call_error_ppm = (uint32_t)pick(random, 3, rates);
+    }
+    if (sim_random_chance(random, 300000)) {
+        faults->dead_after = sim_random_spread(random, 1, 200);
     }
 }
 
@@ -193,8 +224,23 @@ void sim_plan_life(const struct sim_plan *plan, uint32_t life, struct sim_life_p
     if (sim_random_chance(&random, 600000)) {
         life_out->end_ops = sim_random_spread(&random, 1, 1000);
     }
+    if ((plan->faults & SIM_FAULTS_HANDS) != 0) {
+        life_out->has_hands = sim_random_chance(&random, 800000);
+        life_out->hands = (enum sim_hands)sim_random_below(&random, SIM_HANDS_COUNT);
+        life_out->hands_ns = sim_random_spread(&random, SIM_MS, longest_ns);
+    }
+    if (sim_random_chance(&random, 200000)) {
+        life_out->reload_ns = sim_random_between(&random, 1, longest_ns);
+    }
     life_out->look_ns = sim_random_spread(&random, SIM_MS, 5 * SIM_S);
     life_out->recovers_twice = sim_random_chance(&random, 300000);
+    if ((plan->faults & SIM_FAULTS_DECAY) != 0 && sim_random_chance(&random, 700000)) {
+        life_out->damage_count = (uint32_t)sim_random_spread(&random, 1, 4);
+        life_out->heals = sim_random_chance(&random, 300000);
+    }
+    if ((plan->faults & SIM_FAULTS_DECAY) != 0) {
+        choose_recovery(&life_out->recovery, &random);
+    }
 }
 
 const char *sim_plan_end_name(enum sim_end end)

@@ -8,12 +8,17 @@
 #include "engine/config.h"
 #include "sim_client.h"
 #include "sim_disk.h"
+#include "sim_hands.h"
 #include "sim_io.h"
+#include "sim_syscall.h"
 
 enum sim_faults {
-    SIM_FAULTS_NET = 1,   /* nuisance clients, a ring that ends multishots and starves */
-    SIM_FAULTS_DISK = 2,  /* errors, short writes, a full disk, long delays */
-    SIM_FAULTS_POWER = 4, /* lives end with a crash */
+    SIM_FAULTS_NET = 1,    /* nuisance clients, a ring that ends multishots and starves */
+    SIM_FAULTS_DISK = 2,   /* errors, short writes, a full disk, long delays */
+    SIM_FAULTS_POWER = 4,  /* lives end with a crash */
+    SIM_FAULTS_DECAY = 8,  /* between lives the disk loses or alters what it had */
+    SIM_FAULTS_HANDS = 16, /* somebody removes files while they are used */
+    SIM_FAULTS_ALL = 31,
 };
 
 /* How a life ends. */
@@ -29,10 +34,17 @@ enum sim_end {
 struct sim_life_plan {
     uint64_t seed;
     enum sim_end end;
-    uint64_t end_ns;     /* after that time, counted from the start */
-    uint64_t end_ops;    /* a crash: or at that disk operation; 0: only by time */
-    uint64_t look_ns;    /* about so often a reader looks */
-    bool recovers_twice; /* recovery runs a second time, which must change nothing */
+    uint64_t end_ns;                    /* after that time, counted from the start */
+    uint64_t end_ops;                   /* a crash: or at that disk operation; 0: only by time */
+    uint64_t look_ns;                   /* about so often a reader looks */
+    bool recovers_twice;                /* recovery runs a second time, which must change nothing */
+    uint32_t damage_count;              /* places of the disk that are hit before it */
+    bool heals;                         /* what could not be read before can be read again */
+    struct sim_syscall_faults recovery; /* of the first try */
+    bool has_hands;                     /* somebody does something to the spool at hands_ns */
+    enum sim_hands hands;
+    uint64_t hands_ns;
+    uint64_t reload_ns; /* the configuration is loaded again then; 0: never */
     struct sim_load load;
     struct sim_io_faults io;
     struct sim_disk_faults disk;

@@ -28,7 +28,7 @@ static const char *const op_names[SIM_OP_COUNT] = {
     [SIM_OP_ACCEPT] = "accept",     [SIM_OP_RECV] = "recv",     [SIM_OP_SEND] = "send",
     [SIM_OP_SHUTDOWN] = "shutdown", [SIM_OP_CANCEL] = "cancel", [SIM_OP_CLOSE] = "close",
     [SIM_OP_OPEN] = "open",         [SIM_OP_UNLINK] = "unlink", [SIM_OP_FALLOCATE] = "fallocate",
-    [SIM_OP_WRITE] = "write",       [SIM_OP_SYNC] = "sync",
+    [SIM_OP_PUNCH] = "punch",       [SIM_OP_WRITE] = "write",   [SIM_OP_SYNC] = "sync",
 };
 
 /* ---- slots ---- */
@@ -95,6 +95,7 @@ static uint64_t hash_memory(const struct sim_request *request)
     case SIM_OP_CANCEL:
     case SIM_OP_CLOSE:
     case SIM_OP_FALLOCATE:
+    case SIM_OP_PUNCH:
     case SIM_OP_SYNC:
     case SIM_OP_COUNT: break;
     }
@@ -257,6 +258,22 @@ void rp_io_fallocate(struct rp_io *io, uint64_t tag, int fd, uint64_t len)
 {
     require_open("fallocate", fd);
     new_request(io, SIM_OP_FALLOCATE, tag, fd)->len = len;
+}
+
+void rp_io_punch(struct rp_io *io, uint64_t tag, int fd, uint64_t off, uint64_t len)
+{
+    require_open("punch", fd);
+    require_alone("punch", SIM_OP_WRITE, fd);
+    struct sim_request *request = new_request(io, SIM_OP_PUNCH, tag, fd);
+    request->off = off;
+    request->len = len;
+}
+
+int rp_io_link_count(struct rp_io *io, int fd)
+{
+    (void)io; /* one disk for all rings */
+    require_open("link_count", fd);
+    return sim_disk_link_count(fd);
 }
 
 static void require_no_overlap(const struct sim_request *request)

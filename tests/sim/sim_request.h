@@ -17,6 +17,7 @@ enum sim_op {
     SIM_OP_OPEN,
     SIM_OP_UNLINK,
     SIM_OP_FALLOCATE,
+    SIM_OP_PUNCH,
     SIM_OP_WRITE,
     SIM_OP_SYNC,
     SIM_OP_COUNT,
@@ -34,7 +35,7 @@ struct sim_request {
     const void *ptr;
     const struct iovec *iov;
     size_t count;         /* of iov */
-    uint64_t len;         /* octets in all; length of a fallocate */
+    uint64_t len;         /* octets in all; length of a fallocate or punch */
     uint64_t off;         /* where in the file */
     const char *name;     /* the caller's, until the completion */
     int flags;            /* of open; of shutdown: how */

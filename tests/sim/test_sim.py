@@ -27,7 +27,7 @@ def traces(*args):
 
 class SameSeed(unittest.TestCase):
     def test_twice_is_the_same(self):
-        for faults in ("none", "net", "disk", "power", "all"):
+        for faults in ("none", "net", "disk", "power", "decay", "hands", "all"):
             args = ("--seed", "7", "--runs", "3", "--faults", faults)
             first = traces(*args)
             self.assertEqual(sorted(first), ["7", "8", "9"])

@@ -32,7 +32,9 @@ struct test_message {
     uint64_t number; /* says what is in it */
     size_t body_len;
     uint64_t time_ns;
-    uint64_t big_id; /* 0: the body goes into the record */
+    uint64_t big_id;       /* 0: the body goes into the record */
+    bool is_sparse;        /* most of the body are runs of zeros */
+    bool is_block_aligned; /* as in rp_spool_message */
 };
 
 /* The body: any octets, other ones for each number. The caller frees it; never NULL. */
@@ -44,6 +46,12 @@ static inline uint8_t *test_body(const struct test_message *message)
     for (size_t i = 0; i < message->body_len; i += 8) {
         uint64_t value = test_random(&state);
         memcpy(body + i, &value, sizeof value);
+    }
+    for (size_t i = 0; message->is_sparse && i < message->body_len;) {
+        size_t run = test_random(&state) % 2500;
+        run = run < message->body_len - i ? run : message->body_len - i;
+        memset(body + i, 0, run);
+        i += run + test_random(&state) % 300;
     }
     return body;
 }
@@ -83,12 +91,46 @@ static inline size_t test_envelope(const struct test_message *message, uint8_t *
     return (size_t)(end - place);
 }
 
+/* The length of the last one's body with which END begins a sector of the batch: then it can be
+ * lost alone. None of them is big. */
+static inline size_t test_body_len_to_sector(const struct test_message *messages, size_t count)
+{
+    static uint8_t envelope[TEST_ENVELOPE_MAX];
+    size_t off = sizeof(struct rp_spool_batch_mark);
+    for (size_t i = 0; i < count; i++) {
+        off += sizeof(struct rp_spool_record) + test_envelope(&messages[i], envelope);
+        if (i + 1 < count) {
+            off += messages[i].body_len;
+            off = (off + RP_SPOOL_ALIGN - 1) / RP_SPOOL_ALIGN * RP_SPOOL_ALIGN;
+        }
+    }
+    return (RP_SPOOL_SECTOR - off % RP_SPOOL_SECTOR) % RP_SPOOL_SECTOR;
+}
+
 /* ---- a lane ---- */
+
+static inline void test_writer_init(struct rp_spool_writer *writer,
+                                    const uint8_t identity[16],
+                                    uint32_t lane,
+                                    uint64_t sequence,
+                                    struct rp_spool_doorbell *bell)
+{
+    const struct rp_spool_writer_place place = {.lane = lane, .sequence = sequence};
+    rp_spool_writer_init(writer, identity, &place, bell);
+}
+
+/* The entry of message `i` in the memory of an index. */
+static inline struct rp_spool_index_entry test_entry(const uint8_t *index, uint64_t i)
+{
+    struct rp_spool_index_entry entry;
+    memcpy(&entry, index + RP_SPOOL_BLOCK + i * sizeof entry, sizeof entry);
+    return entry;
+}
 
 struct test_lane {
     struct rp_spool_writer writer;
     uint8_t *segment; /* memory of the open segment */
-    struct rp_spool_index_header *index;
+    uint8_t *index;   /* memory for its index */
     struct rp_spool_batch batch;
     uint8_t *heads[256]; /* of the batch under way */
     uint8_t *bodies[256];
@@ -126,6 +168,7 @@ static inline int test_append(struct test_lane *lane,
         .body_len = message->body_len,
         .time_ns = message->time_ns,
         .big_id = message->big_id,
+        .is_block_aligned = message->is_block_aligned,
     };
     struct rp_spool_hash hash;
     rp_spool_hash_init(&hash);
@@ -133,6 +176,7 @@ static inline int test_append(struct test_lane *lane,
     rp_spool_hash_add(&hash, body + message->body_len / 2,
                       message->body_len - message->body_len / 2);
     spooled.body_hash = rp_spool_hash_get(&hash);
+    spooled.has_zeros = rp_spool_hash_has_zeros(&hash);
     int error = rp_spool_batch_append(&lane->batch, &spooled, id_out);
     if (error != 0) {
         free(head);

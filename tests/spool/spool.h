@@ -35,7 +35,8 @@ struct test_spool {
     uint8_t identity[16];
     uint32_t lane_count;
     struct rp_spool_doorbell *bell;
-    bool is_live;
+    bool is_live; /* the doorbell is a file, and a daemon is at work */
+    int lock_fd;  /* with the lock that a daemon holds on spool.meta; -1: none does */
     struct test_spool_lane lanes[TEST_LANES_MAX];
 };
 
@@ -72,6 +73,21 @@ static inline void test_write_file(int dir_fd, const char *name, const void *ptr
     test_must(write(fd, ptr, len) == (ssize_t)len && close(fd) == 0, name);
 }
 
+/* Write over part of a file. */
+static inline void test_write_at(int dir_fd,
+                                 const char *name,
+                                 uint64_t off,
+                                 const void *ptr,
+                                 size_t len)
+{
+    int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+    test_must(fd >= 0, name);
+    test_must(pwrite(fd, ptr, len, (off_t)off) == (ssize_t)len && close(fd) == 0, name);
+}
+
+#define TEST_CREATED_NS 1700000000000000000u
+
+/* The spool's part of spool.meta, in place. */
 static inline void test_write_meta(const struct test_spool *spool)
 {
     struct rp_spool_meta meta = {
@@ -79,11 +95,42 @@ static inline void test_write_meta(const struct test_spool *spool)
         .version = RP_SPOOL_VERSION,
         .lane_count = spool->lane_count,
         .segment_size = RP_SPOOL_SEGMENT_MIN,
-        .created_ns = 1700000000000000000u,
+        .created_ns = TEST_CREATED_NS,
     };
     memcpy(meta.identity, spool->identity, sizeof meta.identity);
     rp_format_meta_seal(&meta);
-    test_write_file(spool->fd, RP_SPOOL_META_NAME, &meta, sizeof meta);
+    test_write_at(spool->fd, RP_SPOOL_META_NAME, 0, &meta, sizeof meta);
+}
+
+/* A lane's part: what comes next, as a daemon writes it before a segment gets its number. */
+static inline void test_write_lane_meta(const struct test_spool *spool, uint32_t lane)
+{
+    struct rp_spool_lane_meta meta = {
+        .lane = lane,
+        .next_segment = spool->lanes[lane].next,
+        .next_sequence = spool->lanes[lane].lane.writer.sequence,
+        .created_ns = TEST_CREATED_NS,
+    };
+    memcpy(meta.identity, spool->identity, sizeof meta.identity);
+    rp_format_lane_meta_seal(&meta);
+    test_write_at(spool->fd, RP_SPOOL_META_NAME, RP_SPOOL_LANE_META_OFF(lane), &meta, sizeof meta);
+}
+
+/* As a daemon that is at work does. */
+static inline void test_lock(struct test_spool *spool)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    spool->lock_fd = openat(spool->fd, RP_SPOOL_META_NAME, O_RDWR | O_CLOEXEC);
+    test_must(spool->lock_fd >= 0 && fcntl(spool->lock_fd, F_OFD_SETLK, &lock) == 0, "lock");
+}
+
+/* The daemon ends. */
+static inline void test_unlock(struct test_spool *spool)
+{
+    if (spool->lock_fd >= 0) {
+        test_must(close(spool->lock_fd) == 0, "close");
+        spool->lock_fd = -1;
+    }
 }
 
 /* As a daemon of this boot has it. */
@@ -122,11 +169,16 @@ static inline void test_spool_make(struct test_spool *spool,
     memcpy(spool->identity, "test's identity", 16);
     spool->lane_count = lanes;
     spool->is_live = is_live;
+    spool->lock_fd = -1;
     test_write_meta(spool);
+    int meta_fd = openat(spool->fd, RP_SPOOL_META_NAME, O_WRONLY | O_CLOEXEC);
+    test_must(meta_fd >= 0 && ftruncate(meta_fd, RP_SPOOL_META_LEN) == 0 && close(meta_fd) == 0,
+              RP_SPOOL_META_NAME);
     spool->big_fd = test_make_dir(spool->fd, RP_SPOOL_BIG_NAME);
     if (is_live) {
         spool->bell = test_map(spool->fd, RP_SPOOL_DOORBELL_NAME, sizeof *spool->bell);
         test_ring_in(spool);
+        test_lock(spool);
     } else {
         spool->bell = calloc(1, sizeof *spool->bell);
         test_must(spool->bell != NULL, "calloc");
@@ -136,17 +188,17 @@ static inline void test_spool_make(struct test_spool *spool,
         rp_format_lane_name(i, name);
         spool->lanes[i].fd = test_make_dir(spool->fd, name);
         spool->lanes[i].next = 1;
-        rp_spool_writer_init(&spool->lanes[i].lane.writer, spool->identity, i, 0, spool->bell);
+        test_writer_init(&spool->lanes[i].lane.writer, spool->identity, i, 0, spool->bell);
     }
 }
 
-/* The open segment is left as a crash leaves it: with an open index, at its full length. */
+/* The open segment is left as a crash leaves it: without an index, at its full length. */
 static inline void test_spool_crash_segment(struct test_spool *spool, uint32_t lane_number)
 {
     struct test_lane *lane = &spool->lanes[lane_number].lane;
     if (lane->segment != NULL) {
         test_must(munmap(lane->segment, RP_SPOOL_SEGMENT_MIN) == 0, "munmap");
-        test_must(munmap(lane->index, RP_SPOOL_INDEX_LEN(RP_SPOOL_SEGMENT_MIN)) == 0, "munmap");
+        free(lane->index);
     }
     lane->segment = NULL;
     lane->index = NULL;
@@ -155,35 +207,28 @@ static inline void test_spool_crash_segment(struct test_spool *spool, uint32_t l
 
 static inline void test_spool_close_segment(struct test_spool *spool, uint32_t lane_number)
 {
-    struct test_lane *lane = &spool->lanes[lane_number].lane;
+    struct test_spool_lane *at = &spool->lanes[lane_number];
+    struct test_lane *lane = &at->lane;
     if (lane->writer.segment != 0) {
-        rp_spool_writer_close_segment(&lane->writer);
+        char name[RP_FORMAT_FILE_NAME];
+        rp_format_index_name(lane->writer.segment, name);
+        uint64_t len = rp_spool_writer_close_segment(&lane->writer);
+        test_write_file(at->fd, name, lane->index, (size_t)len);
     }
     test_spool_crash_segment(spool, lane_number);
 }
 
-/* Close it, and cut the file behind its last batch, as recovery would. */
-static inline void test_spool_trim_segment(struct test_spool *spool, uint32_t lane_number)
-{
-    struct test_spool_lane *at = &spool->lanes[lane_number];
-    char name[RP_FORMAT_FILE_NAME];
-    rp_format_segment_name(at->lane.writer.segment, name);
-    uint64_t end = at->lane.writer.off;
-    test_spool_close_segment(spool, lane_number);
-    int fd = openat(at->fd, name, O_WRONLY | O_CLOEXEC);
-    test_must(fd >= 0 && ftruncate(fd, (off_t)end) == 0 && close(fd) == 0, name);
-}
-
-/* Zero files of the lane's next segment, as they are prepared ahead of time. */
+/* The file of the lane's next segment, as it is prepared ahead of time: zeros. */
 static inline void test_spool_prepare(struct test_spool *spool, uint32_t lane_number)
 {
     struct test_spool_lane *at = &spool->lanes[lane_number];
     char name[RP_FORMAT_FILE_NAME];
-    rp_format_segment_name(at->next, name);
-    at->lane.segment = test_map(at->fd, name, RP_SPOOL_SEGMENT_MIN);
-    rp_format_index_name(at->next, name);
-    at->lane.index = test_map(at->fd, name, RP_SPOOL_INDEX_LEN(RP_SPOOL_SEGMENT_MIN));
     at->next++;
+    test_write_lane_meta(spool, lane_number);
+    rp_format_segment_name(at->next - 1, name);
+    at->lane.segment = test_map(at->fd, name, RP_SPOOL_SEGMENT_MIN);
+    at->lane.index = malloc(RP_SPOOL_INDEX_LEN(RP_SPOOL_SEGMENT_MIN));
+    test_must(at->lane.index != NULL, "malloc");
 }
 
 /* Go on in the lane's next segment. */
@@ -230,14 +275,17 @@ static inline void test_spool_put(struct test_spool *spool,
     }
 }
 
-/* A batch whose write got as far as `len` octets, then failed (or the machine did). */
-static inline void test_spool_abandon(struct test_spool *spool,
-                                      uint32_t lane_number,
-                                      const struct test_message *messages,
-                                      size_t count,
-                                      uint64_t len)
+/* A batch that is laid out and written up to `len` octets; neither committed nor abandoned. */
+static inline void test_spool_write(struct test_spool *spool,
+                                    uint32_t lane_number,
+                                    const struct test_message *messages,
+                                    size_t count,
+                                    uint64_t len)
 {
     struct test_lane *lane = &spool->lanes[lane_number].lane;
+    if (lane->writer.segment == 0) {
+        test_spool_open_segment(spool, lane_number);
+    }
     rp_spool_batch_begin(&lane->batch, &lane->writer);
     for (size_t i = 0; i < count; i++) {
         struct rp_spool_id id;
@@ -246,8 +294,18 @@ static inline void test_spool_abandon(struct test_spool *spool,
     }
     rp_spool_batch_seal(&lane->batch);
     test_write(lane, len);
-    rp_spool_batch_abandon(&lane->batch);
     test_forget(lane);
+}
+
+/* A batch whose write got as far as `len` octets, then failed (or the machine did). */
+static inline void test_spool_abandon(struct test_spool *spool,
+                                      uint32_t lane_number,
+                                      const struct test_message *messages,
+                                      size_t count,
+                                      uint64_t len)
+{
+    test_spool_write(spool, lane_number, messages, count, len);
+    rp_spool_batch_abandon(&spool->lanes[lane_number].lane.batch);
 }
 
 /* After a failed batch: the next segment, whose header alone is made durable. */
@@ -304,6 +362,7 @@ static inline void test_spool_leave(struct test_spool *spool)
         test_spool_crash_segment(spool, i);
         (void)close(spool->lanes[i].fd); /* a directory */
     }
+    test_unlock(spool);
     if (spool->is_live) {
         test_must(munmap(spool->bell, sizeof *spool->bell) == 0, "munmap");
     } else {

@@ -137,6 +137,32 @@ static void test_settled(void)
     }
 }
 
+/* spool.meta is damaged: what other files say of it is as good, and the messages are there. */
+static void test_damaged_meta(void)
+{
+    make_messages();
+    test_spool_make(&spool, NULL, 2, false);
+    write_messages(0, MESSAGES);
+    for (int round = 0; round < 2; round++) {
+        struct rp_spool_reader *reader;
+        struct rp_spool_info info;
+        if (round == 0) {
+            test_write_at(spool.fd, RP_SPOOL_META_NAME, 20, "xxxx", 4);
+        } else {
+            test_must(unlinkat(spool.fd, RP_SPOOL_META_NAME, 0) == 0, "unlink");
+        }
+        CU_ASSERT_EQUAL_FATAL(rp_spool_reader_open(spool.path, &reader), 0);
+        rp_spool_reader_info(reader, &info);
+        CU_ASSERT_EQUAL(info.lane_count, 2);
+        CU_ASSERT_EQUAL(info.created_ns, round == 0 ? TEST_CREATED_NS : 0);
+        CU_ASSERT_EQUAL(memcmp(info.identity, spool.identity, 16), 0);
+        memset(&cursor, 0, sizeof cursor);
+        check_next(reader, 0, MESSAGES);
+        rp_spool_reader_close(reader);
+    }
+    test_spool_free(&spool);
+}
+
 /* A daemon writes: everything is seen as soon as it is committed, and nothing before. */
 static void test_live(void)
 {
@@ -203,17 +229,99 @@ static void test_live_abandon(void)
     test_spool_free(&spool);
 }
 
-/* What a crash and a reboot leave: no doorbell that counts, open indexes. All is seen. */
+/* A message that the client knows of is damaged while the daemon is at work: it is shown as such,
+ * and those behind it are there, as they come. */
+static void test_live_damaged(void)
+{
+    make_messages();
+    test_spool_make(&spool, NULL, 1, true);
+    struct rp_spool_reader *reader;
+    struct rp_spool_entry entry;
+    CU_ASSERT_EQUAL_FATAL(rp_spool_reader_open(spool.path, &reader), 0);
+    memset(&cursor, 0, sizeof cursor);
+    test_spool_put(&spool, 0, messages, 1, ids);
+    check_next(reader, 0, 1);
+    test_spool_put(&spool, 0, messages + 1, 3, ids + 1);
+    spool.lanes[0].lane.segment[test_entry(spool.lanes[0].lane.index, 1).offset + 50] ^= 1;
+    CU_ASSERT_EQUAL_FATAL(rp_spool_reader_next(reader, &cursor, &entry), 1);
+    CU_ASSERT_TRUE(entry.is_damaged);
+    CU_ASSERT_EQUAL(entry.sequence, 1);
+    struct rp_spool_message_view *view;
+    CU_ASSERT_EQUAL(rp_spool_view_open(reader, &entry, &view), -EBADMSG);
+    check_next(reader, 2, 2);
+    test_spool_put(&spool, 0, messages + 4, 2, ids + 4);
+    check_next(reader, 4, 2);
+    rp_spool_reader_close(reader);
+    test_spool_free(&spool);
+}
+
+/* Random work of a daemon, with failed batches of which anything has reached the disk, and a reader
+ * that looks now and then: it sees what was committed, once, in order, and nothing else. */
+static void test_live_random(void)
+{
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        uint64_t random = seed;
+        size_t written = 0;
+        size_t seen = 0;
+        unsigned failures = CU_get_number_of_failures();
+        make_messages();
+        test_spool_make(&spool, NULL, 1, true);
+        struct rp_spool_reader *reader;
+        CU_ASSERT_EQUAL_FATAL(rp_spool_reader_open(spool.path, &reader), 0);
+        memset(&cursor, 0, sizeof cursor);
+        while (written < MESSAGES) {
+            size_t count = 1 + test_random(&random) % 4;
+            count = count < MESSAGES - written ? count : MESSAGES - written;
+            switch (test_random(&random) % 8) {
+            case 0:
+                test_spool_abandon(&spool, 0, messages + test_random(&random) % 50, count,
+                                   test_random(&random) % 3 == 0 ? UINT64_MAX
+                                                                 : test_random(&random) % 9000);
+                if (test_random(&random) % 2 == 0) {
+                    test_spool_put_header(&spool, 0);
+                } else {
+                    test_spool_open_segment(&spool, 0);
+                }
+                break;
+            case 1: test_spool_close_segment(&spool, 0); break;
+            case 2:
+                check_next(reader, seen, written - seen);
+                seen = written;
+                break;
+            default:
+                test_spool_put(&spool, 0, messages + written, count, ids + written);
+                written += count;
+            }
+        }
+        check_next(reader, seen, written - seen);
+        memset(&cursor, 0, sizeof cursor);
+        check_next(reader, 0, written);
+        rp_spool_reader_close(reader);
+        test_unlock(&spool); /* and without it, the same */
+        CU_ASSERT_EQUAL_FATAL(rp_spool_reader_open(spool.path, &reader), 0);
+        memset(&cursor, 0, sizeof cursor);
+        check_next(reader, 0, written);
+        rp_spool_reader_close(reader);
+        test_spool_free(&spool);
+        if (CU_get_number_of_failures() != failures) {
+            (void)fprintf(stderr, "seed %u\n", (unsigned)seed);
+        }
+    }
+}
+
+/* What a crash and a reboot leave: no doorbell that counts, open segments. All is seen. */
 static void test_after_crash(void)
 {
     make_messages();
-    for (int round = 0; round < 3; round++) {
+    for (int round = 0; round < 4; round++) {
         test_spool_make(&spool, NULL, 2, round > 0);
         write_messages(0, MESSAGES);
         if (round == 1) {
             spool.bell->boot_id[3] ^= 1;
         } else if (round == 2) {
             spool.bell->identity[3] ^= 1;
+        } else if (round == 3) {
+            test_unlock(&spool);
         }
         struct rp_spool_reader *reader;
         CU_ASSERT_EQUAL_FATAL(rp_spool_reader_open(spool.path, &reader), 0);
@@ -221,6 +329,171 @@ static void test_after_crash(void)
         check_next(reader, 0, MESSAGES);
         rp_spool_reader_close(reader);
         test_spool_free(&spool);
+    }
+}
+
+/* ---- random damage of a lane of several segments ---- */
+
+/* Where message i is in its segment's file, and whether anything has hit it. */
+struct place {
+    uint64_t segment;
+    uint64_t from;
+    uint64_t to;
+    bool is_hit;
+};
+
+static struct place places[MESSAGES];
+static bool is_segment_hit[MESSAGES + 2];
+static bool is_beginning_hit; /* of a segment: what it voids may not be known any more */
+static struct rp_spool_id void_ids[MESSAGES];
+static size_t void_count;
+
+static void note_places(size_t first, size_t count)
+{
+    const struct rp_spool_writer *writer = &spool.lanes[0].lane.writer;
+    for (size_t i = first; i < first + count; i++) {
+        struct rp_spool_index_entry entry =
+            test_entry(spool.lanes[0].lane.index, i - writer->first_sequence);
+        bool is_big = (entry.flags & RP_SPOOL_INDEX_BIG) != 0;
+        places[i] = (struct place){
+            .segment = writer->segment,
+            .from = entry.offset,
+            .to = entry.offset + 64 + entry.envelope_len + (is_big ? 0 : entry.body_len),
+        };
+    }
+}
+
+/* A lane with failed batches; returns the number of its last segment. */
+static uint64_t write_random_lane(uint64_t *random)
+{
+    memset(is_segment_hit, 0, sizeof is_segment_hit);
+    is_beginning_hit = false;
+    void_count = 0;
+    for (size_t i = 0; i < MESSAGES;) {
+        size_t count = 1 + test_random(random) % 4;
+        count = count < MESSAGES - i ? count : MESSAGES - i;
+        test_spool_put(&spool, 0, messages + i, count, ids + i);
+        note_places(i, count);
+        i += count;
+        const struct rp_spool_writer *writer = &spool.lanes[0].lane.writer;
+        if (i < MESSAGES && test_random(random) % 6 == 0) {
+            test_spool_abandon(&spool, 0, messages + 20, 1, UINT64_MAX);
+            struct rp_spool_index_entry entry =
+                test_entry(spool.lanes[0].lane.index, writer->sequence - writer->first_sequence);
+            rp_format_id(0, writer->segment, entry.offset, &void_ids[void_count++]);
+            test_spool_open_segment(&spool, 0);
+        } else if (test_random(random) % 6 == 0) {
+            test_spool_close_segment(&spool, 0);
+        }
+    }
+    return spool.lanes[0].next - 1;
+}
+
+static void damage_lane(uint64_t last, uint64_t *random)
+{
+    static const uint8_t zeros[RP_SPOOL_SECTOR];
+    const uint64_t segment = 1 + test_random(random) % last;
+    char name[RP_FORMAT_FILE_NAME];
+    if (test_random(random) % 2 == 0) { /* an index says nothing that the segment does not */
+        rp_format_index_name(segment, name);
+        (void)unlinkat(spool.lanes[0].fd, name, 0); /* there may be none */
+        return;
+    }
+    uint64_t used = 2 * RP_SPOOL_BLOCK;
+    for (size_t i = 0; i < MESSAGES; i++) {
+        used = places[i].segment == segment && places[i].to > used ? places[i].to : used;
+    }
+    const bool is_sector = test_random(random) % 2 == 0;
+    const uint64_t at =
+        test_random(random) % 4 == 0 ? test_random(random) % 8192 : test_random(random) % used;
+    const uint64_t from = is_sector ? at / RP_SPOOL_SECTOR * RP_SPOOL_SECTOR : at;
+    const uint64_t to = is_sector ? from + RP_SPOOL_SECTOR : from + 1;
+    rp_format_segment_name(segment, name);
+    test_write_at(spool.lanes[0].fd, name, from, is_sector ? zeros : (const void *)"?",
+                  (size_t)(to - from));
+    is_segment_hit[segment] = true;
+    is_beginning_hit = is_beginning_hit || from < 2 * RP_SPOOL_BLOCK;
+    for (size_t i = 0; i < MESSAGES; i++) {
+        places[i].is_hit = places[i].is_hit || (places[i].segment == segment &&
+                                                from < places[i].to && places[i].from < to);
+    }
+}
+
+/* The message of this id; MESSAGES: it is none that was committed. */
+static size_t find_message(const char *id)
+{
+    size_t i = 0;
+    while (i < MESSAGES && strcmp(ids[i].text, id) != 0) {
+        i++;
+    }
+    return i;
+}
+
+static bool is_void(const char *id)
+{
+    for (size_t i = 0; i < void_count; i++) {
+        if (strcmp(void_ids[i].text, id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nothing but what was committed is shown, in order; all of it that is not hit is there. */
+static void check_damaged_lane(uint64_t last)
+{
+    struct rp_spool_reader *reader;
+    struct rp_spool_entry entry;
+    bool is_shown[MESSAGES] = {false};
+    uint64_t next = 0;
+    CU_ASSERT_EQUAL_FATAL(rp_spool_reader_open(spool.path, &reader), 0);
+    memset(&cursor, 0, sizeof cursor);
+    int result;
+    while ((result = rp_spool_reader_next(reader, &cursor, &entry)) == 1) {
+        CU_ASSERT_TRUE(entry.sequence >= next || is_beginning_hit);
+        next = entry.sequence + 1;
+        struct rp_spool_message_view *view;
+        if (entry.is_damaged || rp_spool_view_open(reader, &entry, &view) != 0) {
+            continue;
+        }
+        rp_spool_view_close(view);
+        size_t i = find_message(entry.id.text);
+        if (i == MESSAGES) {
+            CU_ASSERT_TRUE(is_beginning_hit && is_void(entry.id.text));
+            continue;
+        }
+        CU_ASSERT_FALSE(is_shown[i]);
+        CU_ASSERT_EQUAL(entry.sequence, i);
+        CU_ASSERT_TRUE(test_is_message(reader, &entry, &messages[i]));
+        is_shown[i] = true;
+    }
+    CU_ASSERT_EQUAL(result, 0);
+    for (size_t i = 0; i < MESSAGES; i++) {
+        bool may_wait = places[i].segment == last && is_segment_hit[last];
+        CU_ASSERT_TRUE(is_shown[i] || places[i].is_hit || may_wait);
+    }
+    rp_spool_reader_close(reader);
+}
+
+static void test_random_damage(void)
+{
+    make_messages();
+    for (uint64_t seed = 1; seed <= 150; seed++) {
+        uint64_t random = seed;
+        unsigned failures = CU_get_number_of_failures();
+        test_spool_make(&spool, NULL, 1, false);
+        uint64_t last = write_random_lane(&random);
+        if (test_random(&random) % 2 == 0) {
+            test_spool_close_segment(&spool, 0);
+        }
+        for (uint64_t i = test_random(&random) % 10; i > 0; i--) {
+            damage_lane(last, &random);
+        }
+        check_damaged_lane(last);
+        test_spool_free(&spool);
+        if (CU_get_number_of_failures() != failures) {
+            (void)fprintf(stderr, "seed %u\n", (unsigned)seed);
+        }
     }
 }
 
@@ -242,21 +515,16 @@ static void test_recovered_meanwhile(void)
     test_write(lane, lane->batch.len);
     test_forget(lane);
     check_next(reader, 3, 0);
-    static uint8_t copy[RP_SPOOL_BLOCK + 4 * sizeof(struct rp_spool_index_entry)];
-    memcpy(copy, lane->index, sizeof copy);
-    struct rp_spool_index_header header;
-    memcpy(&header, copy, sizeof header);
-    header.entries_hash = rp_format_hash(copy + RP_SPOOL_BLOCK, sizeof copy - RP_SPOOL_BLOCK, 0);
-    header.count = 4;
-    memcpy(copy, &header, sizeof header);
-    test_write_file(spool.lanes[0].fd, "new", copy, sizeof copy);
-    char name[RP_FORMAT_FILE_NAME];
-    rp_format_index_name(1, name);
-    test_must(renameat(spool.lanes[0].fd, "new", spool.lanes[0].fd, name) == 0, "rename");
+    /* As the daemon's start does: an index, then the doorbell. */
+    struct rp_spool_writer copy = lane->writer;
+    uint64_t len = rp_spool_writer_close_segment(&copy);
+    CU_ASSERT_EQUAL(len, RP_SPOOL_BLOCK + 4 * 64);
+    test_write_file(spool.lanes[0].fd, "0000000000000001.idx", lane->index, (size_t)len);
+    test_spool_crash_segment(&spool, 0);
+    check_next(reader, 3, 0);
     spool.bell->generation++;
     spool.bell->lanes[0].tail = 4;
     check_next(reader, 3, 1);
-    test_spool_crash_segment(&spool, 0);
     test_spool_put(&spool, 0, messages + 4, 2, ids + 4);
     check_next(reader, 4, 2);
     rp_spool_reader_close(reader);
@@ -363,6 +631,12 @@ static void test_removed(void)
     CU_ASSERT_EQUAL(rp_spool_reader_next(reader, &cursor, &entry), 1);
     CU_ASSERT_STRING_EQUAL(entry.id.text, ids[2].text);
     CU_ASSERT_EQUAL(rp_spool_reader_next(reader, &cursor, &entry), 1);
+    for (uint64_t i = 4; i < 6; i++) { /* its index says what is lost */
+        CU_ASSERT_EQUAL(rp_spool_reader_next(reader, &cursor, &entry), 1);
+        CU_ASSERT_TRUE(entry.is_damaged);
+        CU_ASSERT_EQUAL(entry.sequence, i);
+        CU_ASSERT_EQUAL(rp_spool_view_open(reader, &entry, &view), -ENOENT);
+    }
     check_next(reader, 6, 2);
     rp_spool_reader_close(reader);
     test_spool_free(&spool);
@@ -379,7 +653,11 @@ int main(void)
     CU_ADD_TEST(suite, test_settled);
     CU_ADD_TEST(suite, test_live);
     CU_ADD_TEST(suite, test_live_abandon);
+    CU_ADD_TEST(suite, test_live_damaged);
+    CU_ADD_TEST(suite, test_live_random);
+    CU_ADD_TEST(suite, test_damaged_meta);
     CU_ADD_TEST(suite, test_after_crash);
+    CU_ADD_TEST(suite, test_random_damage);
     CU_ADD_TEST(suite, test_recovered_meanwhile);
     CU_ADD_TEST(suite, test_more_lanes);
     CU_ADD_TEST(suite, test_garbage_names);
@@ -389,5 +667,5 @@ int main(void)
     unsigned failures = CU_get_number_of_failures();
     unsigned run = CU_get_number_of_tests_run();
     CU_cleanup_registry();
-    return failures == 0 && run == 11 ? 0 : 1;
+    return failures == 0 && run == 15 ? 0 : 1;
 }

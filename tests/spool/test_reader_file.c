@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * test_reader_file.c - files that are not what they should be: links, directories, FIFOs, short and
- * sparse ones.
+ * sparse ones, and such as the disk cannot read.
  */
 #include "spool.h"
+#include "unreadable.h"
 
 #include <CUnit/Basic.h>
 #include <CUnit/CUnit.h>
@@ -50,10 +51,9 @@ static void test_open(void)
     (void)close(fd);
 
     const uint8_t *body;
-    CU_ASSERT_EQUAL(rp_reader_file_map_body(dir_fd, "file", 4, &body), -EBADMSG);
-    CU_ASSERT_EQUAL(rp_reader_file_map_body(dir_fd, "file", 6, &body), -EBADMSG);
-    CU_ASSERT_EQUAL(rp_reader_file_map_body(dir_fd, "link", 5, &body), -ELOOP);
-    CU_ASSERT_EQUAL_FATAL(rp_reader_file_map_body(dir_fd, "file", 5, &body), 0);
+    CU_ASSERT_EQUAL_FATAL(rp_reader_file_open(dir_fd, "file", &fd, &len), 0);
+    CU_ASSERT_EQUAL_FATAL(rp_reader_file_map_body(fd, len, &body), 0);
+    (void)close(fd);
     CU_ASSERT_EQUAL(memcmp(body, "12345", 5), 0);
     rp_reader_file_unmap_body(body, 5);
 
@@ -108,6 +108,82 @@ static void test_load(void)
     end();
 }
 
+/* What cannot be read is marked, block by block; all else is there. */
+static void test_load_unreadable(void)
+{
+    begin();
+    const size_t len = (2u << 20) + 700;
+    const size_t blocks = len / RP_SPOOL_BLOCK + 1;
+    uint8_t *octets = malloc(len);
+    test_must(octets != NULL, "malloc");
+    memset(octets, 'y', len);
+    test_write_file(dir_fd, "file", octets, len);
+    int fd = openat(dir_fd, "file", O_RDONLY | O_CLOEXEC);
+    test_must(fd >= 0, "file");
+    static const size_t firsts[] = {0, 1, 255, 256, 300, 511, 512};
+    for (size_t i = 0; i < sizeof firsts / sizeof firsts[0]; i++) {
+        struct rp_reader_file_image image;
+        CU_ASSERT_EQUAL_FATAL(rp_reader_file_load(fd, len, &image), 0);
+        CU_ASSERT_PTR_NULL(image.is_unreadable);
+        rp_reader_file_unload(&image);
+        test_unreadable_set(dir_fd, "file", firsts[i] * RP_SPOOL_BLOCK + 5, RP_SPOOL_BLOCK);
+        CU_ASSERT_EQUAL_FATAL(rp_reader_file_load(fd, len, &image), 0);
+        test_unreadable_clear();
+        CU_ASSERT_PTR_NOT_NULL_FATAL(image.is_unreadable);
+        for (size_t block = 0; block < blocks; block++) {
+            bool is_bad = block == firsts[i] || block == firsts[i] + 1;
+            size_t from = block * RP_SPOOL_BLOCK;
+            size_t part = len - from < RP_SPOOL_BLOCK ? len - from : RP_SPOOL_BLOCK;
+            CU_ASSERT_EQUAL(image.is_unreadable[block], is_bad);
+            CU_ASSERT_TRUE(is_bad ? rp_format_is_zero(image.base + from, part)
+                                  : memcmp(image.base + from, octets + from, part) == 0);
+        }
+        rp_reader_file_unload(&image);
+        CU_ASSERT_PTR_NULL(image.is_unreadable);
+    }
+    char text[8];
+    size_t got = 77;
+    test_unreadable_set(dir_fd, "file", 0, len);
+    CU_ASSERT_EQUAL(rp_reader_file_read(fd, text, sizeof text, 0, &got), -EIO);
+    CU_ASSERT_EQUAL(got, 77);
+    test_unreadable_clear();
+    (void)close(fd);
+    free(octets);
+    end();
+}
+
+/* A lock of a daemon is seen, in whichever process; no other is taken for one. */
+static void test_locked(void)
+{
+    begin();
+    test_write_file(dir_fd, "file", "12345", 5);
+    int fd = openat(dir_fd, "file", O_RDONLY | O_CLOEXEC);
+    int daemon_fd = openat(dir_fd, "file", O_RDWR | O_CLOEXEC);
+    test_must(fd >= 0 && daemon_fd >= 0, "file");
+    CU_ASSERT_FALSE(rp_reader_file_is_locked(fd));
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    test_must(fcntl(daemon_fd, F_OFD_SETLK, &lock) == 0, "lock");
+    CU_ASSERT_TRUE(rp_reader_file_is_locked(fd));
+    CU_ASSERT_FALSE(rp_reader_file_is_locked(daemon_fd)); /* one's own says nothing */
+    test_must(close(daemon_fd) == 0, "close");
+    CU_ASSERT_FALSE(rp_reader_file_is_locked(fd));
+    CU_ASSERT_FALSE(rp_reader_file_is_locked(-1));
+    (void)close(fd);
+    end();
+}
+
+static void test_is_gone(void)
+{
+    static const int gone[] = {ENOENT, EISDIR, ELOOP, EINVAL, ENXIO, ENODEV};
+    static const int there[] = {0, EACCES, EIO, ENOMEM, EMFILE};
+    for (size_t i = 0; i < sizeof gone / sizeof gone[0]; i++) {
+        CU_ASSERT_TRUE(rp_reader_file_is_gone(-gone[i]));
+    }
+    for (size_t i = 0; i < sizeof there / sizeof there[0]; i++) {
+        CU_ASSERT_FALSE(rp_reader_file_is_gone(-there[i]));
+    }
+}
+
 static int refuse(void *context, const char *name)
 {
     (void)name;
@@ -131,10 +207,16 @@ static void test_list(void)
         test_write_file(dir_fd, name, "", 0);
     }
     CU_ASSERT_EQUAL(rp_reader_file_segments(dir_fd, &numbers, &count), 0);
-    CU_ASSERT_EQUAL(count, 200);
+    CU_ASSERT_EQUAL(count, 400);
     for (size_t i = 1; i < count; i++) {
         CU_ASSERT_TRUE(numbers[i - 1] < numbers[i]);
     }
+    free(numbers);
+    char name[RP_FORMAT_FILE_NAME]; /* of both kinds: once */
+    rp_format_index_name(7, name);
+    test_write_file(dir_fd, name, "", 0);
+    CU_ASSERT_EQUAL(rp_reader_file_segments(dir_fd, &numbers, &count), 0);
+    CU_ASSERT_EQUAL(count, 400);
     free(numbers);
     int calls = 0;
     CU_ASSERT_EQUAL(rp_reader_file_list(dir_fd, refuse, &calls), -EXDEV);
@@ -174,11 +256,14 @@ int main(void)
     CU_pSuite suite = CU_add_suite("reader_file", NULL, NULL);
     CU_ADD_TEST(suite, test_open);
     CU_ADD_TEST(suite, test_load);
+    CU_ADD_TEST(suite, test_load_unreadable);
+    CU_ADD_TEST(suite, test_locked);
+    CU_ADD_TEST(suite, test_is_gone);
     CU_ADD_TEST(suite, test_list);
     CU_ADD_TEST(suite, test_facts);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();
     unsigned run = CU_get_number_of_tests_run();
     CU_cleanup_registry();
-    return failures == 0 && run == 4 ? 0 : 1;
+    return failures == 0 && run == 7 ? 0 : 1;
 }

@@ -112,21 +112,55 @@ static void test_find_nothing(void)
         {"000-0000000001-00004",   -EINVAL},
         {"000-0000000001-0000400", -EINVAL},
         {"000-0000000001-00004G",  -EINVAL},
-        {"000-0000000001-000041",  -ENOENT},
+        {"000-0000000001-000042",  -ENOENT},
         {"000-0000000001-ffffff",  -ENOENT},
         {"000-0000000001-000000",  -ENOENT},
+        {"000-0000000001-000040",  -ENOENT}, /* a mark */
         {"000-0000000000-000040",  -ENOENT},
         {"000-ffffffffff-000040",  -ENOENT},
         {"002-0000000001-000040",  -ENOENT},
         {"fff-0000000001-000040",  -ENOENT},
     };
     begin(false);
+    CU_ASSERT_STRING_EQUAL(ids[1].text, "000-0000000001-000041");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct rp_spool_entry entry;
         CU_ASSERT_EQUAL(rp_spool_reader_find(reader, rows[i].id, &entry), rows[i].error);
         CU_ASSERT_EQUAL(rp_spool_reader_seek_id(reader, &cursor, rows[i].id), rows[i].error);
     }
     end();
+}
+
+/* What was never a message is not found, and not passed as one; a damaged one is. */
+static void test_find_not_whole(void)
+{
+    for (int proven = 0; proven <= 1; proven++) {
+        test_spool_make(&spool, NULL, 1, true);
+        for (uint64_t i = 0; i < 3; i++) {
+            messages[i] = (struct test_message){.number = i, .body_len = 100, .time_ns = 50 + i};
+        }
+        messages[2].body_len = test_body_len_to_sector(messages + 1, 2);
+        test_spool_put(&spool, 0, messages, 1, ids);
+        test_spool_write(&spool, 0, messages + 1, 2, UINT64_MAX);
+        struct test_lane *lane = &spool.lanes[0].lane;
+        rp_format_id(0, 1, test_entry(lane->index, 1).offset, &ids[1]);
+        rp_format_id(0, 1, test_entry(lane->index, 2).offset, &ids[2]);
+        lane->segment[test_entry(lane->index, 1).offset + 300] ^= 1; /* of the body */
+        if (proven != 0) {
+            (void)rp_spool_batch_commit(&lane->batch); /* nobody waits */
+        } else {
+            memset(lane->segment + lane->batch.begin_off + lane->batch.begin.len - 64, 0, 64);
+        }
+        test_unlock(&spool);
+        test_must(rp_spool_reader_open(spool.path, &reader) == 0, "reader");
+        struct rp_spool_entry entry;
+        CU_ASSERT_EQUAL(rp_spool_reader_find(reader, ids[0].text, &entry), 0);
+        CU_ASSERT_EQUAL(rp_spool_reader_find(reader, ids[1].text, &entry),
+                        proven != 0 ? 0 : -ENOENT);
+        CU_ASSERT_EQUAL(entry.is_damaged, proven != 0);
+        rp_spool_reader_close(reader);
+        test_spool_free(&spool);
+    }
 }
 
 int main(void)
@@ -139,9 +173,10 @@ int main(void)
     CU_ADD_TEST(suite, test_seek_end);
     CU_ADD_TEST(suite, test_find);
     CU_ADD_TEST(suite, test_find_nothing);
+    CU_ADD_TEST(suite, test_find_not_whole);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();
     unsigned run = CU_get_number_of_tests_run();
     CU_cleanup_registry();
-    return failures == 0 && run == 4 ? 0 : 1;
+    return failures == 0 && run == 5 ? 0 : 1;
 }

@@ -164,7 +164,7 @@ static void test_doorbell_replaced(void)
     test_must(unlinkat(spool.fd, RP_SPOOL_DOORBELL_NAME, 0) == 0, "unlink");
     struct rp_spool_doorbell *old = spool.bell;
     spool.bell = test_map(spool.fd, RP_SPOOL_DOORBELL_NAME, sizeof *spool.bell);
-    spool.bell->lanes[0].tail = 1;
+    spool.bell->lanes[0] = old->lanes[0];
     test_ring_in(&spool);
     spool.lanes[0].lane.writer.doorbell = spool.bell;
     CU_ASSERT_EQUAL(rp_spool_reader_wait(reader, 5000), 0);
@@ -173,6 +173,35 @@ static void test_doorbell_replaced(void)
     CU_ASSERT_EQUAL(rp_spool_reader_wait(reader, 5000), 0);
     CU_ASSERT_EQUAL(rp_spool_reader_next(reader, &cursor, &entry), 1);
     test_must(munmap(old, sizeof *old) == 0, "munmap");
+    end();
+}
+
+/* The daemon ends under a waiting reader, which then looks at the files; another one starts. */
+static void test_daemon_ends(void)
+{
+    begin(true);
+    struct rp_spool_entry entry;
+    commit(0, 1);
+    CU_ASSERT_EQUAL(rp_spool_reader_next(reader, &cursor, &entry), 1);
+    CU_ASSERT_EQUAL(rp_spool_reader_next(reader, &cursor, &entry), 0);
+    const struct test_message message = {.number = 2, .body_len = 20};
+    test_spool_write(&spool, 0, &message, 1, UINT64_MAX); /* whole, but nobody was told */
+    CU_ASSERT_EQUAL(rp_spool_reader_wait(reader, 0), -ETIMEDOUT);
+    CU_ASSERT_EQUAL(rp_spool_reader_next(reader, &cursor, &entry), 0);
+    test_unlock(&spool);
+    CU_ASSERT_EQUAL(rp_spool_reader_wait(reader, 5000), 0);
+    CU_ASSERT_EQUAL(rp_spool_reader_next(reader, &cursor, &entry), 1);
+    CU_ASSERT_EQUAL(entry.sequence, 1);
+    CU_ASSERT_EQUAL(rp_spool_reader_next(reader, &cursor, &entry), 0);
+    CU_ASSERT_EQUAL(rp_spool_reader_wait(reader, 0), -ETIMEDOUT);
+    (void)rp_spool_batch_commit(&spool.lanes[0].lane.batch);
+    test_lock(&spool);
+    CU_ASSERT_EQUAL(rp_spool_reader_wait(reader, 5000), 0);
+    CU_ASSERT_EQUAL(rp_spool_reader_next(reader, &cursor, &entry), 0);
+    commit(0, 3);
+    CU_ASSERT_EQUAL(rp_spool_reader_wait(reader, 5000), 0);
+    CU_ASSERT_EQUAL(rp_spool_reader_next(reader, &cursor, &entry), 1);
+    CU_ASSERT_EQUAL(entry.sequence, 2);
     end();
 }
 
@@ -187,9 +216,10 @@ int main(void)
     CU_ADD_TEST(suite, test_already_there);
     CU_ADD_TEST(suite, test_files);
     CU_ADD_TEST(suite, test_doorbell_replaced);
+    CU_ADD_TEST(suite, test_daemon_ends);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();
     unsigned run = CU_get_number_of_tests_run();
     CU_cleanup_registry();
-    return failures == 0 && run == 5 ? 0 : 1;
+    return failures == 0 && run == 6 ? 0 : 1;
 }

@@ -3,9 +3,11 @@
  * test_view.c - a message is handed out whole or not at all.
  *
  * Every octet of a record is altered, the segment is cut at every octet of it, its lengths are
- * set to the extremes; a big body's file is replaced by everything that it is not.
+ * set to the extremes; a big body's file is replaced by everything that it is not; the disk cannot
+ * read it.
  */
 #include "spool.h"
+#include "unreadable.h"
 
 #include <CUnit/Basic.h>
 #include <CUnit/CUnit.h>
@@ -112,7 +114,7 @@ static void test_another(void)
     lane.index = calloc(1, RP_SPOOL_INDEX_LEN(RP_SPOOL_SEGMENT_MIN));
     struct rp_spool_doorbell *bell = calloc(1, sizeof *bell);
     assert(lane.segment != NULL && lane.index != NULL && bell != NULL);
-    rp_spool_writer_init(&lane.writer, spool.identity, 0, 0, bell);
+    test_writer_init(&lane.writer, spool.identity, 0, 0, bell);
     rp_spool_writer_open_segment(&lane.writer, 1, RP_SPOOL_SEGMENT_MIN, lane.index);
     const struct test_message first = {.number = 1, .body_len = 10};
     struct rp_spool_id other_id;
@@ -185,11 +187,63 @@ static void test_big(void)
     test_must(renameat(spool.big_fd, name, spool.big_fd, "x") == 0, name);
     CU_ASSERT_EQUAL(open_view(), -ENOENT);
     test_must(symlinkat("x", spool.big_fd, name) == 0, name);
-    CU_ASSERT_EQUAL(open_view(), -EBADMSG);
+    CU_ASSERT_EQUAL(open_view(), -ENOENT);
     test_must(unlinkat(spool.big_fd, name, 0) == 0, name);
     test_must(mkdirat(spool.big_fd, name, 0700) == 0, name);
-    CU_ASSERT_EQUAL(open_view(), -EBADMSG);
+    CU_ASSERT_EQUAL(open_view(), -ENOENT);
     free(body);
+    end();
+}
+
+/* A big body of which the disk cannot read an octet: that is an error, and no signal later. */
+static void test_big_unreadable(void)
+{
+    const struct test_message message = {.number = 3, .body_len = 3000000, .big_id = 17};
+    begin(&message);
+    for (uint64_t at = 0; at < message.body_len; at += 299999) {
+        test_unreadable_set(spool.big_fd, "000-0000000000000011.body", at, 1);
+        CU_ASSERT_EQUAL(open_view(), -EIO);
+    }
+    test_unreadable_set(spool.big_fd, "000-0000000000000011.body", message.body_len - 1, 1);
+    CU_ASSERT_EQUAL(open_view(), -EIO);
+    test_unreadable_clear();
+    CU_ASSERT_TRUE(test_is_message(reader, &entry, &message));
+    end();
+}
+
+/* A copy of a whole record, which an index names: anywhere but at its place it is none. */
+static void test_moved(void)
+{
+    static uint8_t octets[RP_SPOOL_BLOCK];
+    static uint8_t page[RP_SPOOL_BLOCK + 3 * sizeof(struct rp_spool_index_entry)];
+    const struct test_message message = {.number = 3, .body_len = 200};
+    const char *name = "0000000000000001.idx";
+    begin(&message);
+    static struct rp_spool_cursor cursor;
+    for (int is_moved = 0; is_moved <= 1; is_moved++) {
+        int fd = openat(spool.lanes[0].fd, name, O_RDONLY | O_CLOEXEC);
+        test_must(fd >= 0 && read(fd, page, sizeof page) == (ssize_t)sizeof page, name);
+        (void)close(fd); /* it was only read */
+        struct rp_spool_index_entry last = test_entry(page, 2);
+        const uint64_t to = last.offset + (is_moved != 0 ? RP_SPOOL_ALIGN : 0);
+        test_must(pread(segment_fd, octets, sizeof octets, (off_t)last.offset) > 0, "pread");
+        test_must(pwrite(segment_fd, octets, sizeof octets, (off_t)to) > 0, "pwrite");
+        last.offset = to;
+        memcpy(page + sizeof page - sizeof last, &last, sizeof last);
+        struct rp_spool_index_header header;
+        memcpy(&header, page, sizeof header);
+        header.hash = 0;
+        rp_format_index_seal(&header, page);
+        test_write_file(spool.lanes[0].fd, name, page, sizeof page);
+        rp_spool_reader_close(reader);
+        test_must(rp_spool_reader_open(spool.path, &reader) == 0, "reader");
+        memset(&cursor, 0, sizeof cursor);
+        for (int i = 0; i < 3; i++) {
+            CU_ASSERT_EQUAL(rp_spool_reader_next(reader, &cursor, &entry), 1);
+        }
+        CU_ASSERT_EQUAL(entry.offset, to);
+        CU_ASSERT_EQUAL(open_view(), is_moved != 0 ? -EBADMSG : 0);
+    }
     end();
 }
 
@@ -198,6 +252,41 @@ static void test_big_empty(void)
     const struct test_message message = {.number = 3, .body_len = 0, .big_id = 17};
     begin(&message);
     CU_ASSERT_TRUE(test_is_message(reader, &entry, &message));
+    end();
+}
+
+/* What the disk cannot read is told apart from what is damaged, with an index and without. */
+static void test_unreadable_record(void)
+{
+    const struct test_message message = {.number = 3, .body_len = 20000};
+    begin(&message);
+    const char *name = "0000000000000001.seg";
+    for (uint64_t at = entry.offset; at < entry.offset + record_len; at += 1000) {
+        test_unreadable_set(spool.lanes[0].fd, name, at, 1);
+        CU_ASSERT_EQUAL(open_view(), -EIO);
+    }
+    test_unreadable_clear();
+    CU_ASSERT_EQUAL(open_view(), 0);
+    /* Without the index only a scan says where it is; that cannot read its beginning. */
+    test_must(unlinkat(spool.lanes[0].fd, "0000000000000001.idx", 0) == 0, "unlink");
+    test_unreadable_set(spool.lanes[0].fd, name, entry.offset, 1);
+    static struct rp_spool_cursor cursor;
+    memset(&cursor, 0, sizeof cursor);
+    struct rp_spool_reader *second;
+    struct rp_spool_message_view *view;
+    CU_ASSERT_EQUAL_FATAL(rp_spool_reader_open(spool.path, &second), 0);
+    for (uint64_t i = 0; i < 3; i++) {
+        CU_ASSERT_EQUAL_FATAL(rp_spool_reader_next(second, &cursor, &entry), 1);
+        CU_ASSERT_EQUAL(entry.sequence, i);
+        CU_ASSERT_EQUAL(entry.is_damaged, i == 1);
+        int error = rp_spool_view_open(second, &entry, &view);
+        CU_ASSERT_EQUAL(error, i == 1 ? -EIO : 0);
+        if (error == 0) {
+            rp_spool_view_close(view);
+        }
+    }
+    test_unreadable_clear();
+    rp_spool_reader_close(second);
     end();
 }
 
@@ -214,9 +303,12 @@ int main(void)
     CU_ADD_TEST(suite, test_huge_lengths);
     CU_ADD_TEST(suite, test_big);
     CU_ADD_TEST(suite, test_big_empty);
+    CU_ADD_TEST(suite, test_big_unreadable);
+    CU_ADD_TEST(suite, test_moved);
+    CU_ADD_TEST(suite, test_unreadable_record);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();
     unsigned run = CU_get_number_of_tests_run();
     CU_cleanup_registry();
-    return failures == 0 && run == 7 ? 0 : 1;
+    return failures == 0 && run == 10 ? 0 : 1;
 }

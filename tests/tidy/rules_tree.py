@@ -31,6 +31,8 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
 INSIDERS = {
     # Recovery at the start: the spool's inside, with the system calls that only engine has.
     "engine/spooldir": "spool",
+    # The segment's part of spool.meta.
+    "engine/segment.c": "spool",
 }
 MIRRORED = ("proto", "tls", "spool", "engine", "tools", "perf")
 

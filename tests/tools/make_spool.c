@@ -25,7 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -35,9 +34,8 @@
 
 struct lane {
     struct rp_spool_writer writer;
-    int fd; /* of the open segment; -1: none is open */
-    void *index;
-    size_t index_len;
+    int fd;         /* of the open segment; -1: none is open */
+    uint8_t *index; /* owned while a segment is open */
 };
 
 /* Octets of a message, kept until its batch is committed. */
@@ -87,21 +85,24 @@ static void open_segment(struct lane *lane)
     char name[64];
     (void)snprintf(name, sizeof(name), RP_SPOOL_SEGMENT_FORMAT, number);
     lane->fd = create_zeros(place->fd, name, dir.segment_size);
-    (void)snprintf(name, sizeof(name), RP_SPOOL_INDEX_FORMAT, number);
-    lane->index_len = RP_SPOOL_INDEX_LEN(dir.segment_size);
-    int index_fd = create_zeros(place->fd, name, lane->index_len);
-    lane->index = mmap(NULL, lane->index_len, PROT_READ | PROT_WRITE, MAP_SHARED, index_fd, 0);
-    if (lane->index == MAP_FAILED || close(index_fd) != 0) {
-        die("mmap", name);
+    lane->index = malloc(RP_SPOOL_INDEX_LEN(dir.segment_size));
+    if (lane->index == NULL) {
+        die("malloc", name);
     }
     rp_spool_writer_open_segment(&lane->writer, number, dir.segment_size, lane->index);
 }
 
 static void close_segment(struct lane *lane)
 {
-    rp_spool_writer_close_segment(&lane->writer);
-    if (msync(lane->index, lane->index_len, MS_SYNC) != 0 ||
-        munmap(lane->index, lane->index_len) != 0 || close(lane->fd) != 0) {
+    char name[64];
+    const struct rp_spooldir_lane *place = &dir.lanes[lane->writer.lane];
+    (void)snprintf(name, sizeof(name), RP_SPOOL_INDEX_FORMAT,
+                   (unsigned long long)lane->writer.segment);
+    uint64_t len = rp_spool_writer_close_segment(&lane->writer);
+    int fd = create_zeros(place->fd, name, 0);
+    write_all(fd, lane->index, (size_t)len, name);
+    free(lane->index);
+    if (close(fd) != 0 || close(lane->fd) != 0) {
         die("close", "segment");
     }
     lane->fd = -1;
@@ -272,6 +273,7 @@ static void add_message(const char *line)
         .time_ns = time_ns,
         .big_id = big_id,
         .body_hash = hash_body(body),
+        .has_zeros = true, /* slow, and right for any body */
     };
     if (big_id != 0) {
         write_big((uint32_t)lane, big_id, body);
@@ -313,8 +315,11 @@ int main(int argc, char **argv)
     }
     for (uint32_t lane = 0; lane < dir.lane_count; lane++) {
         lanes[lane].fd = -1;
-        rp_spool_writer_init(&lanes[lane].writer, dir.identity, lane, dir.lanes[lane].next_sequence,
-                             dir.doorbell);
+        const struct rp_spool_writer_place place = {
+            .lane = lane,
+            .sequence = dir.lanes[lane].next_sequence,
+        };
+        rp_spool_writer_init(&lanes[lane].writer, dir.identity, &place, dir.doorbell);
     }
     (void)printf("ready\n");
     if (fflush(stdout) != 0) {

@@ -45,6 +45,73 @@ class Follow(SpoolCase):
         spool.end()
         self.finish(process)
 
+    def run_until(self, count, *arguments):
+        """The ids that a follower prints that ends after so many."""
+        return [line["id"] for line in self.objects("follow", *arguments, "--limit", str(count))]
+
+    def run_and_stop(self, *arguments):
+        """The ids that a follower prints until SIGTERM ends it, after the first one or later."""
+        process = self.start(*arguments)
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        rest = process.stdout.read()
+        self.assertEqual((process.wait(TIMEOUT), process.stderr.read()), (0, b""))
+        return [json.loads(line)["id"] for line in [first, *rest.splitlines()]]
+
+    def test_cursor_file(self):
+        """Stopped and started again and again, while two lanes take turns: each message once."""
+        spool = Spool(os.path.join(self.work, "spool"), lanes=2)
+        cursor = os.path.join(self.work, "cursor")
+        arguments = (spool.path, "--from", "start", "--cursor-file", cursor)
+        seen = []
+        for number in range(12):
+            # The lane that comes second has the older message: an id would pass it over.
+            for lane in ((0, 1), (1, 0))[number % 2]:
+                spool.add(Message(b"x" * 200_000, lane=lane))
+                spool.commit()
+                if number % 3 == 1:
+                    seen += self.run_until(1, *arguments)
+                elif number % 3 == 2:
+                    seen += self.run_and_stop(*arguments)
+        left = len(spool.messages) - len(seen)
+        seen += self.run_until(left, *arguments) if left > 0 else []
+        self.assertEqual(sorted(seen), sorted(message.id for message in spool.messages))
+        spool.end()
+
+    def test_cursor_at_the_end(self):
+        """Where it began is kept, too, though nothing was printed."""
+        spool = Spool(os.path.join(self.work, "spool"))
+        cursor = os.path.join(self.work, "cursor")
+        spool.add(Message(b"old"))
+        spool.commit()
+        process = self.start(spool.path, "--cursor-file", cursor)
+        while not os.path.exists(cursor):
+            self.assertIsNone(process.poll())
+        self.finish(process)
+        new = spool.add(Message(b"new"))
+        spool.commit()
+        self.assertEqual(self.run_until(1, spool.path, "--cursor-file", cursor), [new.id])
+        spool.end()
+
+    def test_bad_cursor_file(self):
+        spool = Spool(os.path.join(self.work, "spool"))
+        spool.add(Message(b"one"))
+        spool.commit()
+        cursor = os.path.join(self.work, "cursor")
+        arguments = ("follow", spool.path, "--from", "start", "--cursor-file", cursor)
+        self.good(*arguments, "--limit", "1")
+        with open(cursor, encoding="ascii") as file:
+            line = file.read()
+        other = Spool(os.path.join(self.work, "other"))
+        self.bad(1, "of another spool", "follow", other.path, "--cursor-file", cursor)
+        other.end()
+        for text, reason in (("", "no cursor"), ("x" * 80, "no cursor"),
+                             (line.replace(":1 ", ":0 "), "damaged"), (line[:-2], "damaged")):
+            with open(cursor, "w", encoding="ascii") as file:
+                file.write(text)
+            self.bad(1, reason, *arguments)
+        spool.end()
+
     def test_from_the_end(self):
         spool = Spool(os.path.join(self.work, "spool"))
         old = spool.add(Message(b"old"))

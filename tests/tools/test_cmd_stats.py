@@ -14,7 +14,7 @@ from spool_case import SEGMENT_SIZE, Spool, SpoolCase
 class Stats(SpoolCase):
     def wanted(self):
         return {
-            "version": 1, "lanes": 2, "segment_size": SEGMENT_SIZE,
+            "version": 2, "lanes": 2, "segment_size": SEGMENT_SIZE,
             "messages": len(self.messages),
             "octets": sum(len(message.body) for message in self.messages),
             "big": sum(message.is_big for message in self.messages), "damaged": 0,

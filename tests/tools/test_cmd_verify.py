@@ -24,19 +24,23 @@ class Verify(SpoolCase):
     def test_whole(self):
         self.assertRegex(self.good("verify", self.dir).decode(),
                          rf"^{len(self.messages)} whole messages with {self.octets} octets "
-                         r"\(\d+\.\d MiB\), 0 damaged\n$")
+                         r"\(\d+\.\d MiB\), 0 damaged, 0 unreadable, 0 missing\n$")
         self.assertEqual(self.objects("verify", self.dir),
-                         [{"messages": len(self.messages), "octets": self.octets, "damaged": 0}])
+                         [{"messages": len(self.messages), "octets": self.octets, "damaged": 0,
+                           "unreadable": 0, "missing": 0, "unfinished": 0, "problems": 0}])
 
-    def check_damaged(self, copy, damaged):
+    def check_damaged(self, copy, damaged, kind="damaged"):
         outcome = run("verify", copy, "--json")
         self.assertEqual((outcome.returncode, outcome.stderr), (1, b""))
         lines = [json.loads(line) for line in outcome.stdout.splitlines()]
         self.assertEqual([line["id"] for line in lines[:-1]], [m.id for m in damaged])
         self.assertTrue(all(line["damage"] for line in lines[:-1]))
+        self.assertTrue(all(line["kind"] == kind for line in lines[:-1]))
         whole = self.octets - sum(len(message.body) for message in damaged)
-        self.assertEqual(lines[-1], {"messages": len(self.messages) - len(damaged),
-                                     "octets": whole, "damaged": len(damaged)})
+        wanted = {"messages": len(self.messages) - len(damaged), "octets": whole, "damaged": 0,
+                  "unreadable": 0, "missing": 0, "unfinished": 0, "problems": 0}
+        wanted[kind] = len(damaged)
+        self.assertEqual(lines[-1], wanted)
         text = run("verify", copy)
         self.assertEqual(text.returncode, 1)
         self.assertEqual(len(text.stdout.splitlines()), len(damaged) + 1)
@@ -63,7 +67,8 @@ class Verify(SpoolCase):
         copy = self.copy_spool()
         for name in os.listdir(os.path.join(copy, "big")):
             os.unlink(os.path.join(copy, "big", name))
-        self.check_damaged(copy, [message for message in self.messages if message.is_big])
+        self.check_damaged(copy, [message for message in self.messages if message.is_big],
+                           "missing")
         self.assertIn(b"the file of its body is missing", run("verify", copy).stdout)
 
     def test_progress(self):

@@ -56,11 +56,11 @@ static void test_open(void)
         {"x", -ENOTDIR,
          "ringpost-spool: x: this is no directory; give the directory that ringpostd's -s names\n"},
         {"x", -EPROTONOSUPPORT,
-         "ringpost-spool: x: the spool is of a newer version than this program " RP_VERSION
-         "; use the ringpost-spool that came with its ringpostd\n"},
+         "ringpost-spool: x: the spool is of another version than this program " RP_VERSION
+         " reads; use the ringpost-spool that came with its ringpostd\n"},
         {"x", -EBADMSG,
-         "ringpost-spool: x/spool.meta: damaged (its checksum is wrong); restore this file from a "
-         "backup\n"},
+         "ringpost-spool: x/spool.meta: damaged (its checksum is wrong), and no other file says "
+         "what it was; restore this file from a backup\n"},
         {"x", -EACCES,
          "ringpost-spool: x: permission denied; run it as the user that ringpostd runs as\n"},
         {"x", -ENOMEM, "ringpost-spool: x: cannot open the spool: Cannot allocate memory\n"},

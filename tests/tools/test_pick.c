@@ -75,8 +75,12 @@ static void check_damage(struct fake_message message, const char *text)
 static void test_damage(void)
 {
 #define DAMAGED "ringpost-spool: d: message " ID " is damaged: "
-    check_damage((struct fake_message){.is_damaged = true},
+    check_damage((struct fake_message){.is_damaged = true, .view_error = -EBADMSG},
                  DAMAGED "recovery found its record, or its body, lost\n");
+    check_damage((struct fake_message){.is_damaged = true, .view_error = -EIO},
+                 DAMAGED "the disk cannot read it (I/O error)\n");
+    check_damage((struct fake_message){.is_damaged = true, .view_error = -ENOENT},
+                 DAMAGED "the file of its segment is missing\n");
     check_damage((struct fake_message){.view_error = -EBADMSG},
                  DAMAGED "the checksum of the record is wrong\n");
     check_damage((struct fake_message){.view_error = -EBADMSG, .is_big = true},

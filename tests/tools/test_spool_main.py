@@ -85,9 +85,24 @@ class Face(SpoolCase):
         for changed in (b"", octets[:63], octets[:20] + b"\xff" + octets[21:], b"\0" * 64):
             with open(meta, "wb") as file:
                 file.write(changed)
-            outcome = run("ls", copy)
-            self.assertEqual((outcome.returncode, outcome.stdout), (1, b""))
-            self.assertIn(b"spool.meta", outcome.stderr)
+            self.check_rebuilt(copy)
+        os.unlink(meta)
+        self.check_rebuilt(copy)
+        for directory, _, names in os.walk(copy):  # nothing left that says whose it is
+            for name in names:
+                if name.endswith(".seg"):
+                    os.unlink(os.path.join(directory, name))
+        self.bad(1, "no spool here", "ls", copy)
+        with open(meta, "wb") as file:
+            file.write(b"x" * 64)
+        self.bad(1, "spool.meta: damaged", "ls", copy)
+
+    def check_rebuilt(self, copy):
+        """The segments say what spool.meta said; verify says that it is damaged."""
+        self.assertEqual(self.good("ls", copy), self.good("ls", self.dir))
+        outcome = run("verify", copy)
+        self.assertEqual(outcome.returncode, 1)
+        self.assertIn(b"spool.meta: damaged or gone", outcome.stdout)
 
     def test_output_errors(self):
         with open("/dev/full", "wb") as full:

@@ -22,6 +22,8 @@ enum kind {
     WHOLE,
     DAMAGED,
     LOST, /* recovery found no record */
+    UNREADABLE,
+    SEGMENT_GONE,
     GONE, /* with its segment, after next */
     BIG_GONE,
     NO_MEMORY,
@@ -33,13 +35,15 @@ static const struct {
     struct fake_message message;
     enum rp_walk_step step; /* what the walk says of it; END: passed over */
 } kinds[KIND_COUNT] = {
-    [WHOLE] = {{.id = "w"},                                        RP_WALK_MESSAGE},
-    [DAMAGED] = {{.id = "d", .view_error = -EBADMSG},                RP_WALK_DAMAGED},
-    [LOST] = {{.id = "l", .is_damaged = true},                    RP_WALK_DAMAGED},
-    [GONE] = {{.id = "g", .view_error = -ENOENT},                 RP_WALK_END    },
-    [BIG_GONE] = {{.id = "b", .view_error = -ENOENT, .is_big = true}, RP_WALK_DAMAGED},
-    [NO_MEMORY] = {{.id = "m", .view_error = -ENOMEM},                 RP_WALK_FAILED },
-    [NEXT_FAILS] = {{.id = "n", .next_error = -EIO},                    RP_WALK_FAILED },
+    [WHOLE] = {{.id = "w"},                                             RP_WALK_MESSAGE},
+    [DAMAGED] = {{.id = "d", .view_error = -EBADMSG},                     RP_WALK_DAMAGED},
+    [LOST] = {{.id = "l", .view_error = -EBADMSG, .is_damaged = true}, RP_WALK_DAMAGED},
+    [UNREADABLE] = {{.id = "u", .view_error = -EIO},                         RP_WALK_DAMAGED},
+    [SEGMENT_GONE] = {{.id = "s", .view_error = -ENOENT, .is_damaged = true},  RP_WALK_DAMAGED},
+    [GONE] = {{.id = "g", .view_error = -ENOENT},                      RP_WALK_END    },
+    [BIG_GONE] = {{.id = "b", .view_error = -ENOENT, .is_big = true},      RP_WALK_DAMAGED},
+    [NO_MEMORY] = {{.id = "m", .view_error = -ENOMEM},                      RP_WALK_FAILED },
+    [NEXT_FAILS] = {{.id = "n", .next_error = -EIO},                         RP_WALK_FAILED },
 };
 
 /* False: the walk did other than the row of kinds says. */
