@@ -44,13 +44,6 @@ static int add_big(struct rp_spooldir_recovery *recovery, uint32_t lane, uint64_
     return 0;
 }
 
-/* Whether nobody knows what is behind the last message of a scanned segment. */
-static bool has_unsure_end(const struct rp_survey_segment *segment)
-{
-    return !segment->is_trusted && (segment->result.tail == RP_RECOVER_TAIL_DAMAGED ||
-                                    segment->result.tail == RP_RECOVER_TAIL_UNREADABLE);
-}
-
 /* Count what is there, and remember which big bodies are named. */
 static int count_segment(struct rp_spooldir_recovery *recovery,
                          uint32_t lane,
@@ -79,9 +72,9 @@ static int count_segment(struct rp_spooldir_recovery *recovery,
         report->unfinished += result->unfinished;
         report->unfinished_batches += result->tail == RP_RECOVER_TAIL_UNFINISHED;
         report->void_records += result->void_records;
-        report->unsure += has_unsure_end(segment);
+        report->unsure += rp_survey_has_unsure_end(segment);
         report->unreadable += result->has_unreadable;
-        recovery->is_unsure[lane] |= has_unsure_end(segment) || result->has_unreadable;
+        recovery->is_unsure[lane] |= rp_survey_has_unsure_end(segment) || result->has_unreadable;
     }
     recovery->is_unsure[lane] |= segment->header == RP_RECOVER_HEADER_BAD;
     return 0;
@@ -199,21 +192,8 @@ static void follow_segment(struct course *course, const struct rp_survey_segment
         const uint64_t end = first + segment->count;
         course->expected = end > course->expected ? end : course->expected;
     }
-    course->is_unsure_end = has_unsure_end(segment);
+    course->is_unsure_end = rp_survey_has_unsure_end(segment);
     course->cap = RP_SPOOL_INDEX_CAP(segment->size > 0 ? segment->size : RP_SPOOL_SEGMENT_MAX);
-}
-
-/* Whether the header of the very next segment says which sequences there were before it. */
-static bool is_closed_by_next(const struct rp_survey_lane *survey, size_t i)
-{
-    struct rp_survey_segment next;
-    if (i + 1 == survey->count || survey->numbers[i + 1] != survey->numbers[i] + 1 ||
-        rp_survey_open(survey, i + 1, &next) != 0) {
-        return false;
-    }
-    bool is_closed = next.header == RP_RECOVER_HEADER_GOOD && next.skipped == 0;
-    rp_survey_close(&next);
-    return is_closed;
 }
 
 /* A segment without a file, of which its index does not tell what it had (now): nobody knows,
@@ -223,7 +203,7 @@ static void follow_gone(struct course *course, size_t i)
     char name[RP_FORMAT_FILE_NAME];
     rp_format_index_name(course->survey.numbers[i], name);
     if (faccessat(course->survey.fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
-        !is_closed_by_next(&course->survey, i)) {
+        !rp_survey_is_closed_by_next(&course->survey, i)) {
         course->is_unsure_end = true;
         course->cap = RP_SPOOL_INDEX_CAP(RP_SPOOL_SEGMENT_MAX);
         course->recovery->is_unsure[course->survey.lane] = true;
@@ -274,7 +254,7 @@ static int settle_segment(struct course *course, size_t i, struct settled *settl
     settled->is_unused = action == RP_RECOVER_REMOVE;
     settled->header_first = segment.header_first;
     settled->is_empty = segment.header == RP_RECOVER_HEADER_GOOD && segment.count == 0 &&
-                        !has_unsure_end(&segment) && !segment.result.has_unreadable;
+                        !rp_survey_has_unsure_end(&segment) && !segment.result.has_unreadable;
     if (error == 0 && !settled->is_unused) {
         follow_segment(course, &segment);
     }

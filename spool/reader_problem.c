@@ -43,12 +43,6 @@ static int tell_missing(struct search *search, uint64_t first)
     return tell(search, &problem);
 }
 
-static bool has_unsure_end(const struct rp_survey_segment *segment)
-{
-    return segment->result.tail == RP_RECOVER_TAIL_DAMAGED ||
-           segment->result.tail == RP_RECOVER_TAIL_UNREADABLE;
-}
-
 static int tell_tail(const struct search *search, const struct rp_survey_segment *segment)
 {
     struct rp_spool_problem problem = {.lane = search->lane, .segment = segment->number};
@@ -64,7 +58,8 @@ static int tell_tail(const struct search *search, const struct rp_survey_segment
 /* Of a damaged header nobody knows what it said, and nothing else of the segment is there. */
 static int tell_header(const struct search *search, const struct rp_survey_segment *segment)
 {
-    if (segment->header != RP_RECOVER_HEADER_BAD || segment->count > 0 || has_unsure_end(segment)) {
+    if (segment->header != RP_RECOVER_HEADER_BAD || segment->count > 0 ||
+        rp_survey_has_unsure_end(segment)) {
         return 0;
     }
     const struct rp_spool_problem problem = {
@@ -117,22 +112,10 @@ static int look_at(struct search *search, const struct rp_survey_segment *segmen
     }
     if (rp_survey_action(segment) != RP_RECOVER_REMOVE) { /* else it was never used */
         const uint64_t size = segment->size > 0 ? segment->size : RP_SPOOL_SEGMENT_MAX;
-        search->skipped = has_end && has_unsure_end(segment) ? RP_SPOOL_INDEX_CAP(size) : 0;
+        search->skipped =
+            has_end && rp_survey_has_unsure_end(segment) ? RP_SPOOL_INDEX_CAP(size) : 0;
     }
     return result;
-}
-
-/* Whether the very next segment says which sequences there were before it. */
-static bool is_closed(const struct rp_survey_lane *survey, size_t i)
-{
-    struct rp_survey_segment next;
-    if (i + 1 == survey->count || survey->numbers[i + 1] != survey->numbers[i] + 1 ||
-        rp_survey_open(survey, i + 1, &next) != 0) {
-        return false;
-    }
-    bool is_closed = next.header == RP_RECOVER_HEADER_GOOD && next.skipped == 0;
-    rp_survey_close(&next);
-    return is_closed;
 }
 
 /* A segment without a file: its index, if there is one, does not tell what it had. */
@@ -141,7 +124,8 @@ static int look_at_gone(struct search *search, const struct rp_survey_lane *surv
     const uint64_t number = survey->numbers[i];
     char name[RP_FORMAT_FILE_NAME];
     rp_format_index_name(number, name);
-    if (faccessat(survey->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 || is_closed(survey, i)) {
+    if (faccessat(survey->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 ||
+        rp_survey_is_closed_by_next(survey, i)) {
         return 0;
     }
     search->skipped = RP_SPOOL_INDEX_CAP(RP_SPOOL_SEGMENT_MAX);

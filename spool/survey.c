@@ -361,11 +361,15 @@ static bool needs_one_before(const struct rp_survey_lane *lane, size_t i)
     return needs;
 }
 
+bool rp_survey_has_unsure_end(const struct rp_survey_segment *segment)
+{
+    return !segment->is_trusted && (segment->result.tail == RP_RECOVER_TAIL_DAMAGED ||
+                                    segment->result.tail == RP_RECOVER_TAIL_UNREADABLE);
+}
+
 uint64_t rp_survey_end(const struct rp_survey_segment *segment)
 {
-    const enum rp_recover_tail tail = segment->result.tail;
-    const bool is_unsure = tail == RP_RECOVER_TAIL_DAMAGED || tail == RP_RECOVER_TAIL_UNREADABLE;
-    return segment->first_sequence == RP_FORMAT_SEQUENCE_NONE || is_unsure
+    return segment->first_sequence == RP_FORMAT_SEQUENCE_NONE || rp_survey_has_unsure_end(segment)
                ? RP_FORMAT_SEQUENCE_NONE
                : segment->first_sequence + segment->count;
 }
@@ -410,6 +414,18 @@ uint64_t rp_survey_next_first(const struct rp_survey_lane *lane, size_t i)
     return RP_FORMAT_SEQUENCE_NONE;
 }
 
+bool rp_survey_is_closed_by_next(const struct rp_survey_lane *lane, size_t i)
+{
+    struct rp_survey_segment next;
+    if (i + 1 == lane->count || lane->numbers[i + 1] != lane->numbers[i] + 1 ||
+        rp_survey_open(lane, i + 1, &next) != 0) {
+        return false;
+    }
+    bool is_closed = next.header == RP_RECOVER_HEADER_GOOD && next.skipped == 0;
+    rp_survey_close(&next);
+    return is_closed;
+}
+
 void rp_survey_close(struct rp_survey_segment *segment)
 {
     free(segment->entries);
@@ -418,10 +434,8 @@ void rp_survey_close(struct rp_survey_segment *segment)
 
 enum rp_recover_action rp_survey_action(const struct rp_survey_segment *segment)
 {
-    const struct rp_recover_result *result = &segment->result;
-    bool is_unsure = !segment->is_trusted &&
-                     (result->has_unreadable || result->tail == RP_RECOVER_TAIL_DAMAGED ||
-                      result->tail == RP_RECOVER_TAIL_UNREADABLE);
+    bool is_unsure = rp_survey_has_unsure_end(segment) ||
+                     (!segment->is_trusted && segment->result.has_unreadable);
     if (segment->is_gone || is_unsure) {
         return RP_RECOVER_KEEP; /* what is not understood is left as it is */
     }

@@ -60,6 +60,12 @@ void rp_survey_close(struct rp_survey_segment *segment);
  * RP_FORMAT_SEQUENCE_NONE: nobody knows what is behind the last entry. */
 uint64_t rp_survey_end(const struct rp_survey_segment *segment);
 
+/* Whether nobody knows what is behind the last message of a scanned segment. */
+bool rp_survey_has_unsure_end(const struct rp_survey_segment *segment);
+
+/* Whether the very next segment's header says which sequences there were before it. */
+bool rp_survey_is_closed_by_next(const struct rp_survey_lane *lane, size_t i);
+
 /* What recovery does with it. */
 enum rp_recover_action rp_survey_action(const struct rp_survey_segment *segment);
 
